@@ -1,0 +1,47 @@
+/* The batch: a bounded list that a step fills. See batch.h for what it is for. */
+#include "core/batch.h"
+
+#include <assert.h>
+#include <string.h>
+
+void batch_clear(struct batch *b)
+{
+    b->events_n = 0;
+    b->records_n = 0;
+    memset(b->fixtures_dirty, 0, sizeof(b->fixtures_dirty));
+    b->store_dirty = false;
+}
+
+bool batch_room(const struct batch *b, size_t events, size_t records)
+{
+    return b->events_n + events <= BATCH_EVENTS_MAX && b->records_n + records <= BATCH_RECORDS_MAX;
+}
+
+struct event *batch_event(struct batch *b, enum event_kind kind, int64_t t_us)
+{
+    struct event *e = &b->events[b->events_n];
+
+    assert(b->events_n < BATCH_EVENTS_MAX);
+    memset(e, 0, sizeof(*e));
+    e->kind = kind;
+    e->t_us = t_us;
+    b->events_n++;
+    return e;
+}
+
+struct record *batch_record(struct batch *b, enum record_kind kind, const char *key)
+{
+    struct record *r;
+
+    for (size_t i = 0; i < b->records_n; i++) {
+        r = &b->records[i];
+        if (r->kind == kind && strcmp(r->key, key) == 0)
+            return r;
+    }
+    assert(b->records_n < BATCH_RECORDS_MAX && strlen(key) < sizeof(r->key));
+    r = &b->records[b->records_n++];
+    memset(r, 0, sizeof(*r));
+    r->kind = kind;
+    strcpy(r->key, key);
+    return r;
+}

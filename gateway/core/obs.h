@@ -1,0 +1,105 @@
+/* Observations: everything that can enter the brain. If it can change behaviour, it is one of these.
+ *
+ * That is what makes a recorded day replay to the same events, byte for byte. Members and their keys are
+ * resolved before (core/radio.h), so no hardware address and no key can be in an observation, nor in a
+ * recording, by construction. Places are indices into the plan that is in force; the text form writes ids.
+ */
+#ifndef NOREN_CORE_OBS_H
+#define NOREN_CORE_OBS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/plan.h"
+#include "noren/event.h"
+#include "noren/units.h"
+
+enum obs_kind {
+    OBS_TICK,     /**< time passed; fed at the deadline that the last step asked for */
+    OBS_PLAN,     /**< a new plan is in force; the pointer stays valid until the next OBS_PLAN */
+    OBS_CLOCK,    /**< what time it is, and how sure we are */
+    OBS_SIGHTING, /**< an identity was heard by a receiver */
+    OBS_CELL,     /**< a raw reading of one load cell, or why there is none */
+    OBS_MASS,     /**< a reading of a whole plate in milligrams (shelf nodes' sums, recordings) */
+    OBS_NODE,     /**< a shelf node's reading of one cell in milligrams */
+    OBS_COMMAND,  /**< somebody with the right to do so asked for something */
+};
+
+/** Quality of wall-clock time (design section 10). */
+enum clock_quality { CLOCK_FLOOR, CLOCK_HELD, CLOCK_SYNCED };
+
+/** Consent bits, as the member record carries them; a missing bit is a no. */
+enum consent {
+    CONSENT_PRESENCE = 1 << 0,
+    CONSENT_OFFERS = 1 << 1,
+    CONSENT_INTERACTION = 1 << 2,
+    CONSENT_ANALYTICS = 1 << 3,
+    CONSENT_ALL = 15,
+};
+
+/** How an identity was established: a row of the table in design section 6. */
+enum id_path { PATH_TOKEN, PATH_CHECKIN, PATH_TAG, PATH_DOOR, PATH_LINE };
+
+/** Why a load cell has no value. */
+enum cell_fault { CELL_OK, CELL_ABSENT, CELL_SATURATED, CELL_CORRUPT };
+
+enum command_kind {
+    COMMAND_TARE,    /**< target = plate: what lies on it now is zero, the count is 0 */
+    COMMAND_RECOUNT, /**< target = plate or GTIN, quantity = what a person counted */
+};
+
+struct obs {
+    int64_t t_us;
+    enum obs_kind kind;
+    union {
+        const struct plan *plan;
+        struct {
+            int64_t utc_us;
+            enum clock_quality quality;
+        } clock;
+        struct {
+            uint16_t receiver;
+            struct who who;
+            uint8_t consent; /**< enum consent bits */
+            uint16_t bucket; /**< 0..9999, assigned centrally for hold-outs */
+            enum id_path path;
+            int16_t rssi_dbm; /**< -127..20 */
+        } sighting;
+        struct {
+            uint16_t cell;
+            int32_t counts; /**< 24-bit signed; meaningless unless fault is CELL_OK */
+            enum cell_fault fault;
+        } cell;
+        struct {
+            uint16_t plate;
+            int64_t mass_mg;
+        } mass;
+        struct {
+            uint16_t node;
+            uint8_t cell;
+            int64_t mass_mg;
+            uint8_t status; /**< enum noren_node_status */
+        } node;
+        struct {
+            enum command_kind kind;
+            char id[NOREN_ID_SIZE]; /**< command id: a repeated one does nothing */
+            char target[NOREN_ID_SIZE];
+            int64_t quantity;
+            char actor[NOREN_ID_SIZE];
+        } command;
+    } u;
+};
+
+/** Enough for any observation's text but OBS_PLAN's. */
+#define OBS_TEXT_SIZE 320
+
+/** Writes one line without newline: `t_us kind fields...`, ids by `plan`. OBS_PLAN has no text (the shell
+ * writes the plan's JSON). Returns the length, or -1 when it does not fit or has no text. */
+int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size);
+
+/** Reads such a line (`n` bytes, no newline). Returns NULL and fills `ret`, or a static string that says
+ * what is wrong; `ret` is then untouched. */
+const char *obs_parse(const char *line, size_t n, const struct plan *plan, struct obs *ret);
+
+#endif

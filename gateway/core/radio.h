@@ -1,0 +1,53 @@
+/* From bytes of a Bluetooth controller to sightings: the only place where addresses and keys live.
+ *
+ * radio_step() takes one HCI event as it came from the controller (or the simulated one), walks its
+ * reports, decodes the advertisements and resolves who it is. What comes out (struct obs) carries a
+ * member_ref or a tag id, never an address.
+ */
+#ifndef NOREN_CORE_RADIO_H
+#define NOREN_CORE_RADIO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/members.h"
+#include "core/obs.h"
+
+/** Why something that was heard did not become an observation, or what it was; all monotonic counters. */
+struct radio_counters {
+    int64_t packets;     /**< HCI events seen */
+    int64_t reports;     /**< advertising reports in them */
+    int64_t refused_hci; /**< events whose lengths lie */
+    int64_t refused_ad;  /**< reports with malformed AD structures, or a format's bad body */
+    int64_t unknown;     /**< well-formed, no format of ours */
+    int64_t tokens_resolved;
+    int64_t
+        tokens_unknown; /**< looks like a token, nobody's key fits, or the clock is not good enough */
+    int64_t no_consent; /**< resolved, but the member did not agree to presence */
+};
+
+struct radio {
+    struct members members;
+    struct radio_counters counters;
+};
+
+/** One HCI event packet without the H4 type byte: 3e len 02|0d ... */
+struct radio_in {
+    int64_t t_us;
+    uint16_t receiver;     /**< index into the plan */
+    const uint8_t *packet; /**< borrowed for the call */
+    size_t n;
+};
+
+#define RADIO_OBS_MAX 32
+
+void radio_init(struct radio *r);
+
+/** What time it is; tokens are accepted only while it is synced or held. Rebuilds the token table when a
+ * new step begins. Call at least once a minute. */
+void radio_clock(struct radio *r, int64_t utc_us, enum clock_quality quality);
+
+/** Decodes one packet. Returns how many observations were written to `ret` (at most RADIO_OBS_MAX). */
+size_t radio_step(struct radio *r, const struct radio_in *in, struct obs ret[RADIO_OBS_MAX]);
+
+#endif

@@ -1,0 +1,45 @@
+/* The brain of a store: observations in, events out.
+ *
+ * shop_step() is a pure function of the state and one observation; clock, sockets, files and hardware stay
+ * outside. It returns when it next wants to be called with OBS_TICK. If the batch fills up, it returns the
+ * observation's own time and goes on when called again: nothing is dropped and memory stays bounded.
+ */
+#ifndef NOREN_CORE_SHOP_H
+#define NOREN_CORE_SHOP_H
+
+#include "core/batch.h"
+#include "core/obs.h"
+#include "core/offer.h"
+#include "core/people.h"
+#include "core/shelf.h"
+
+/** All state of the brain; one per process (or per replay). About a megabyte: do not put it on a stack. */
+struct shop {
+    const struct plan *plan; /**< borrowed through OBS_PLAN; NULL before the first */
+    int64_t now_us;          /**< time of the last observation */
+    int64_t utc_offset_us;   /**< UTC - boot time, by the last OBS_CLOCK */
+    enum clock_quality clock_quality;
+    bool clock_known;
+    int64_t refused; /**< observations that named nothing in the plan or went back in time */
+    struct shelf shelf;
+    struct people people;
+    struct offers offers;
+};
+
+/** Zero state: empty store, unknown time. */
+void shop_init(struct shop *s);
+
+/** Puts back one stored row. Order at start: shop_init, one step with OBS_PLAN, every stored row, then the
+ * other observations. Returns 0, or -1 when the row is not understood or names nothing in the plan (the
+ * caller counts and reports it, and keeps the row); nothing changes then. */
+int shop_restore(struct shop *s, const struct record *r);
+
+/** One observation. `ret_out` is cleared first. Returns the boot time of the next deadline. */
+int64_t shop_step(struct shop *s, const struct obs *o, struct batch *ret_out);
+
+/** JSON of retained state (design section 11), without newline. Returns the length, or -1 when `size` is
+ * too small. */
+int shop_print_fixture(const struct shop *s, uint16_t fixture, char *buf, size_t size);
+int shop_print_store(const struct shop *s, char *buf, size_t size);
+
+#endif

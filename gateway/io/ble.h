@@ -1,0 +1,56 @@
+/* Bluetooth reception: HCI events from the kernel's monitor channel, or from the simulated radio.
+ *
+ * Two implementations with the same four functions: bluez.c (monitor channel with a BPF filter for data,
+ * one mgmt advertisement monitor to keep passive scanning on) and sim.c. Both hand over whole HCI event
+ * packets, so one parser (core/radio.c) sees real and simulated air alike.
+ */
+#ifndef NOREN_IO_BLE_H
+#define NOREN_IO_BLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "io/board.h"
+
+/* The longest HCI event: 2 bytes of header and 255 of parameters (Core 5.4, Vol 4 Part E, 5.4.4). */
+#define BLE_PACKET_MAX 257
+
+/** One HCI event packet: event code, length, parameters. */
+struct ble_packet {
+    int64_t t_us;     /**< CLOCK_BOOTTIME of reception */
+    uint16_t adapter; /**< hciN, or the simulated receiver's place in board.radios */
+    uint16_t n;
+    uint8_t bytes[BLE_PACKET_MAX];
+};
+
+struct ble_counters {
+    int64_t packets;
+    int64_t lost; /**< dropped by a full socket buffer, as far as the kernel tells */
+    int64_t scan_restarts;
+};
+
+struct ble;
+
+/** Opens the monitor channel and adds our advertisement monitor to each RADIO_HCI of the board.
+ * Returns 0 or -errno: -EPERM without CAP_NET_RAW; -EAFNOSUPPORT the kernel has no Bluetooth.
+ * Without CAP_NET_ADMIN it still opens and listens to what others scan (see ble_degraded). */
+int ble_open(struct ble **ret_ble, const struct board *board);
+
+/** Readable when packets, or work for the keeper, wait. */
+int ble_fd(const struct ble *b);
+
+/** Takes up to `cap` packets; also does the scan keeper's work. Returns how many, or -errno. */
+int ble_read(struct ble *b, struct ble_packet *ret, size_t cap);
+
+/** Call about once a second: the keeper looks whether adverts still come (design section 5). */
+void ble_tick(struct ble *b, int64_t now_us);
+
+/** NULL, or a sentence saying what is missing and the remedy. */
+const char *ble_degraded(const struct ble *b);
+
+struct ble_counters ble_counters(const struct ble *b);
+
+/** Removes our own monitors (only our own) and closes; NULL is allowed. */
+void ble_close(struct ble *b);
+
+#endif

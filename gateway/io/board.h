@@ -1,0 +1,50 @@
+/* What a board is: banks of weight ADCs, radios and lights, as named by boards/<name>/board.conf.
+ *
+ * Filled by io/config.c, read by the sources. Lines are named by chip label and offset (or line name),
+ * never by chip number: the number of a Raspberry Pi's chip has moved between kernels.
+ */
+#ifndef NOREN_IO_BOARD_H
+#define NOREN_IO_BOARD_H
+
+#include <stdint.h>
+
+#include "noren/units.h"
+
+#define BOARD_BANKS_MAX      8
+#define BOARD_BANK_CELLS_MAX 16
+#define BOARD_RADIOS_MAX     8
+#define BOARD_LABEL_SIZE     64
+
+enum board_bank_kind { BANK_GPIO, BANK_SIM };
+
+/** HX711-class chips that are read together: one PD_SCK for all, or one each (sck_n = cells_n). */
+struct board_bank {
+    char id[NOREN_ID_SIZE];
+    enum board_bank_kind kind;
+    char chip[BOARD_LABEL_SIZE]; /**< gpiochip label, e.g. "pinctrl-bcm2711" */
+    uint8_t sck_n, cells_n;
+    uint32_t sck[BOARD_BANK_CELLS_MAX];              /**< line offsets */
+    uint32_t dout[BOARD_BANK_CELLS_MAX];             /**< line offset of each cell */
+    char cells[BOARD_BANK_CELLS_MAX][NOREN_ID_SIZE]; /**< planogram ids, in the order of dout */
+    uint32_t rate_sps;        /**< 10, 20, 80 or 320: how the RATE pins are wired */
+    uint32_t gain;            /**< 128, 64 (channel A) or 32 (channel B) */
+    uint32_t sck_high_max_us; /**< frame check C2; 45 unless the chip is known to allow more */
+};
+
+enum board_radio_kind { RADIO_HCI, RADIO_SIM };
+
+struct board_radio {
+    char receiver[NOREN_ID_SIZE]; /**< receiver id in the map */
+    enum board_radio_kind kind;
+    uint16_t adapter; /**< hciN; RADIO_HCI only */
+};
+
+struct board {
+    char name[NOREN_ID_SIZE];
+    struct board_bank banks[BOARD_BANKS_MAX];
+    uint8_t banks_n;
+    struct board_radio radios[BOARD_RADIOS_MAX];
+    uint8_t radios_n;
+};
+
+#endif

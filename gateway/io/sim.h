@@ -1,0 +1,33 @@
+/* The simulated board: a unix datagram socket through which noren-sim (or a test) is radio and shelf.
+ *
+ * One command a datagram, text, so that a person with socat can be a shopper too:
+ *   adv RECEIVER HEX       an HCI event packet (3e...) heard by that simulated receiver
+ *   load CELL COUNTS       the true signal of a simulated chip from now on, in ADC counts
+ *   noise CELL COUNTS      standard deviation of its noise
+ *   fault CELL none|absent|stuck|saturated|stall   what is wrong with the chip
+ * Unknown ids and malformed lines are counted and otherwise ignored.
+ */
+#ifndef NOREN_IO_SIM_H
+#define NOREN_IO_SIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "io/ble.h"
+#include "io/board.h"
+
+struct sim;
+
+/** Binds the socket (mode 0660). Returns 0 or -errno. */
+int sim_open(struct sim **ret_sim, const char *path, const struct board *board);
+int sim_fd(const struct sim *s);
+
+/** Handles waiting datagrams: loads go to the simulated chips, adverts to `ret`. Returns the number of
+ * packets written, or -errno. */
+int sim_read(struct sim *s, struct ble_packet *ret, size_t cap);
+
+/** Datagrams that named nothing or were malformed. */
+int64_t sim_refused(const struct sim *s);
+void sim_close(struct sim *s);
+
+#endif

@@ -42,6 +42,6 @@ struct record *batch_record(struct batch *b, enum record_kind kind, const char *
     r = &b->records[b->records_n++];
     memset(r, 0, sizeof(*r));
     r->kind = kind;
-    strcpy(r->key, key);
+    memcpy(r->key, key, strlen(key) + 1);
     return r;
 }

@@ -106,7 +106,7 @@ static inline int64_t rd_sign_extend(uint64_t v, unsigned bits)
 {
     uint64_t sign = (uint64_t)1 << (bits - 1);
 
-    return (int64_t)((v & (sign - 1)) ^ sign) - (int64_t)sign;
+    return (int64_t)((v & (sign | (sign - 1))) ^ sign) - (int64_t)sign;
 }
 
 /** Writing cursor over a caller's buffer; `bad` is sticky and nothing is written past the end. */

@@ -28,11 +28,28 @@ struct event_envelope {
     enum clock_quality quality;
 };
 
+/** One field of an event: a row of the table. */
+struct event_field {
+    const char *name;
+    enum field_kind kind;
+    size_t offset; /**< in struct event's member for this kind */
+};
+
+/** The fields of a kind, in the order of JSON. Returns how many. */
+size_t event_fields(enum event_kind kind, const struct event_field **ret_fields);
+
 const char *event_type(enum event_kind kind); /**< "noren.shelf.pick" */
 enum event_class event_class(enum event_kind kind);
 const char *event_class_name(enum event_class c); /**< "stock" */
 const char *event_label_en(enum event_kind kind);
 const char *event_label_ja(enum event_kind kind);
+const char *event_clock_name(enum clock_quality q); /**< "synced" */
+const char *event_stage_name(enum shelf_stage s);   /**< "settled" */
+
+/** RFC 3339 in UTC with microseconds: 2026-11-21T09:00:00.000000Z and a NUL. */
+#define EVENT_TIME_SIZE 28
+/** Writes such a time; years 1970 to 9999. */
+void event_print_time(int64_t utc_us, char ret_text[EVENT_TIME_SIZE]);
 
 /** The data object of an event. Returns the length, or -1 when `size` is too small. */
 int event_print_data(const struct event *e, char *buf, size_t size);

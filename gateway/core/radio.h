@@ -7,6 +7,7 @@
 #ifndef NOREN_CORE_RADIO_H
 #define NOREN_CORE_RADIO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,13 +22,32 @@ struct radio_counters {
     int64_t refused_ad;  /**< reports with malformed AD structures, or a format's bad body */
     int64_t unknown;     /**< well-formed, no format of ours */
     int64_t tokens_resolved;
-    int64_t
-        tokens_unknown; /**< looks like a token, nobody's key fits, or the clock is not good enough */
-    int64_t no_consent; /**< resolved, but the member did not agree to presence */
+    int64_t tokens_unknown; /**< nobody's key fits, or the clock is not good enough */
+    int64_t no_consent;     /**< resolved, but the member did not agree to presence */
+    int64_t no_rssi;        /**< resolved, but the controller did not measure a strength */
+    int64_t fragments;  /**< parts of extended reports longer than one event: not put together */
+    int64_t nodes_good; /**< shelf node readings passed on */
+    int64_t nodes_repeated; /**< the reading before once more: nodes say each several times */
+    int64_t nodes_refused;  /**< no key for that node, wrong tag, or a counter that went back */
+    int64_t overflow;       /**< observations that did not fit one packet's answer */
 };
 
+#define RADIO_NODES_MAX 256
+
+/** A shelf node that we have a key of. */
+struct radio_node {
+    uint16_t node;
+    bool heard;       /**< `counter` is meaningful */
+    uint32_t counter; /**< of the last reading that was accepted */
+    uint8_t key[16];
+};
+
+/** All state of reception. `members` may be replaced at any time between two calls (core/members.h says
+ * how); call radio_clock() right after. About 8 KB besides the members' own block. */
 struct radio {
     struct members members;
+    struct radio_node nodes[RADIO_NODES_MAX];
+    size_t nodes_n;
     struct radio_counters counters;
 };
 
@@ -41,11 +61,16 @@ struct radio_in {
 
 #define RADIO_OBS_MAX 32
 
+/** Nobody, no nodes, no time. */
 void radio_init(struct radio *r);
 
 /** What time it is; tokens are accepted only while it is synced or held. Rebuilds the token table when a
  * new step begins. Call at least once a minute. */
 void radio_clock(struct radio *r, int64_t utc_us, enum clock_quality quality);
+
+/** The key of one shelf node; replaces an earlier one (and its counter, if the key differs). False when
+ * there are RADIO_NODES_MAX already. */
+bool radio_node_key(struct radio *r, uint16_t node, const uint8_t key[16]);
 
 /** Decodes one packet. Returns how many observations were written to `ret` (at most RADIO_OBS_MAX). */
 size_t radio_step(struct radio *r, const struct radio_in *in, struct obs ret[RADIO_OBS_MAX]);

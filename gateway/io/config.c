@@ -1,0 +1,349 @@
+/* noren.conf and board.conf as tables of rows; see config.h. The parsing itself is in ini_file.c. */
+#include "io/config.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int config_path(char ret[CONFIG_PATH_SIZE], const char *dir, const char *name)
+{
+    char joined[2 * CONFIG_PATH_SIZE];
+    int n = name[0] == '/' ? snprintf(joined, sizeof(joined), "%s", name)
+                           : snprintf(joined, sizeof(joined), "%s/%s", dir, name);
+
+    if (n < 0 || n >= CONFIG_PATH_SIZE)
+        return -ENAMETOOLONG;
+    memcpy(ret, joined, (size_t)n + 1);
+    return 0;
+}
+
+/* --- noren.conf --------------------------------------------------------------------------------- */
+
+static const char *const ROLES[] = {"store", NULL};
+static const char *const ACKS[] = {"hq", NULL};
+
+#define FIELD_OF(s, f) .offset = offsetof(struct s, f), .size = sizeof(((struct s *)NULL)->f)
+
+static const struct ini_row GATEWAY_ROWS[] = {
+    {.key = "tenant", .parse = ini_parse_name, FIELD_OF(config, tenant), .required = true},
+    {.key = "store", .parse = ini_parse_name, FIELD_OF(config, store), .required = true},
+    {.key = "gateway", .parse = ini_parse_name, FIELD_OF(config, gateway), .required = true},
+    {.key = "role", .parse = ini_parse_choice, FIELD_OF(config, role), .choices = ROLES},
+    {.key = "data_dir", .parse = ini_parse_text, FIELD_OF(config, data_dir)},
+    {.key = "run_dir", .parse = ini_parse_text, FIELD_OF(config, run_dir)},
+    {.key = "board", .parse = ini_parse_text, FIELD_OF(config, board_file), .required = true},
+    {0},
+};
+static const struct ini_row MQTT_ROWS[] = {
+    {.key = "host", .parse = ini_parse_text, FIELD_OF(config, mqtt.host), .required = true},
+    {.key = "port", .parse = ini_parse_u32, FIELD_OF(config, mqtt.port), .min = 1, .max = 65535},
+    {.key = "ca", .parse = ini_parse_text, FIELD_OF(config, mqtt.ca), .required = true},
+    {.key = "cert", .parse = ini_parse_text, FIELD_OF(config, mqtt.cert), .required = true},
+    {.key = "key", .parse = ini_parse_text, FIELD_OF(config, mqtt.key), .required = true},
+    {.key = "ack", .parse = ini_parse_choice, FIELD_OF(config, mqtt.ack), .choices = ACKS},
+    {0},
+};
+
+static const char *begin_whole(void *user, const char *id, void **ret_base)
+{
+    (void)id;
+    *ret_base = user;
+    return NULL;
+}
+
+static const struct ini_section CONFIG_SECTIONS[] = {
+    {.name = "gateway", .rows = GATEWAY_ROWS, .begin = begin_whole},
+    {.name = "mqtt", .rows = MQTT_ROWS, .begin = begin_whole},
+    {0},
+};
+
+int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SIZE])
+{
+    char path[CONFIG_PATH_SIZE], *const paths[] = {ret->data_dir, ret->run_dir,   ret->board_file,
+                                                   ret->mqtt.ca,  ret->mqtt.cert, ret->mqtt.key};
+    int rc;
+
+    memset(ret, 0, sizeof(*ret));
+    strcpy(ret->data_dir, "/var/lib/noren");
+    strcpy(ret->run_dir, "/run/noren");
+    ret->mqtt.port = 8883;
+    if (config_path(path, dir, "noren.conf") != 0 || strlen(dir) >= sizeof(ret->dir)) {
+        snprintf(ret_error, INI_ERROR_SIZE, "%.200s...: the path is too long", dir);
+        return -ENAMETOOLONG;
+    }
+    strcpy(ret->dir, dir);
+    rc = ini_file_read(path, CONFIG_SECTIONS, ret, ret_error);
+    if (rc != 0)
+        return rc;
+    if (ret->tenant[0] == '\0' || ret->mqtt.host[0] == '\0') {
+        snprintf(ret_error, INI_ERROR_SIZE, "%s: needs a section [%s]", path,
+                 ret->tenant[0] == '\0' ? "gateway" : "mqtt");
+        return -EINVAL;
+    }
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        if (config_path(paths[i], dir, paths[i]) != 0) {
+            snprintf(ret_error, INI_ERROR_SIZE, "%s: the path %.100s... is too long", path,
+                     paths[i]);
+            return -ENAMETOOLONG;
+        }
+    }
+    return config_load_board(&ret->board, ret->board_file, ret_error);
+}
+
+/* --- board.conf --------------------------------------------------------------------------------- */
+
+static const char *const BANK_SOURCES[] = {[BANK_GPIO] = "gpio", [BANK_SIM] = "sim", NULL};
+static const char *const RADIO_SOURCES[] = {[RADIO_HCI] = "hci", [RADIO_SIM] = "sim", NULL};
+
+/* A section while it is read: enums are int in rows, and dout has no count of its own in the board. */
+struct bank_draft {
+    struct board_bank b;
+    int kind;
+    uint32_t sck_n, dout_n, cells_n;
+};
+struct radio_draft {
+    struct board_radio r;
+    int kind;
+    char adapter[16];
+};
+struct board_draft {
+    struct board *board;
+    struct bank_draft bank;
+    struct radio_draft radio;
+};
+
+/* Cuts the next item off a comma-separated list; NULL when it is empty or does not fit. `*text` becomes
+ * NULL after the last one. */
+static const char *next_item(const char **text, char *buf, size_t size)
+{
+    const char *start = *text + strspn(*text, " \t"), *comma = strchr(start, ',');
+    size_t n = comma != NULL ? (size_t)(comma - start) : strlen(start);
+
+    *text = comma != NULL ? comma + 1 : NULL;
+    while (n > 0 && (start[n - 1] == ' ' || start[n - 1] == '\t'))
+        n--;
+    if (n == 0 || n >= size)
+        return NULL;
+    memcpy(buf, start, n);
+    buf[n] = '\0';
+    return buf;
+}
+
+static const char *parse_lines(const char *value, uint32_t *lines, uint32_t *ret_n)
+{
+    static const struct ini_row line = {.min = 0, .max = 1023};
+    char item[16];
+    uint32_t n = 0;
+
+    for (const char *text = value; text != NULL; n++) {
+        if (n == BOARD_BANK_CELLS_MAX)
+            return "names too many lines; a bank has at most 16";
+        if (next_item(&text, item, sizeof(item)) == NULL ||
+            ini_parse_u32(&line, item, &lines[n]) != NULL)
+            return "must be line offsets of the chip (0..1023), separated by commas";
+        for (uint32_t i = 0; i < n; i++) {
+            if (lines[i] == lines[n])
+                return "names a line twice";
+        }
+    }
+    *ret_n = n;
+    return NULL;
+}
+
+static const char *parse_sck(const struct ini_row *row, const char *value, void *field)
+{
+    struct bank_draft *d = field;
+
+    (void)row;
+    return parse_lines(value, d->b.sck, &d->sck_n);
+}
+
+static const char *parse_dout(const struct ini_row *row, const char *value, void *field)
+{
+    struct bank_draft *d = field;
+
+    (void)row;
+    return parse_lines(value, d->b.dout, &d->dout_n);
+}
+
+static const char *parse_cells(const struct ini_row *row, const char *value, void *field)
+{
+    struct bank_draft *d = field;
+    uint32_t n = 0;
+
+    (void)row;
+    for (const char *text = value; text != NULL; n++) {
+        if (n == BOARD_BANK_CELLS_MAX)
+            return "names too many cells; a bank has at most 16";
+        if (next_item(&text, d->b.cells[n], NOREN_ID_SIZE) == NULL)
+            return "must be cell ids of the planogram (up to 39 bytes each), separated by commas";
+        for (uint32_t i = 0; i < n; i++) {
+            if (strcmp(d->b.cells[i], d->b.cells[n]) == 0)
+                return "names a cell twice";
+        }
+    }
+    d->cells_n = n;
+    return NULL;
+}
+
+static const char *parse_rate(const struct ini_row *row, const char *value, void *field)
+{
+    uint32_t v;
+
+    if (ini_parse_u32(row, value, &v) != NULL || (v != 10 && v != 20 && v != 80 && v != 320))
+        return "is not a rate of these chips; write 10 or 80 (HX711), 20 or 320 (HX717)";
+    *(uint32_t *)field = v;
+    return NULL;
+}
+
+static const char *parse_gain(const struct ini_row *row, const char *value, void *field)
+{
+    uint32_t v;
+
+    if (ini_parse_u32(row, value, &v) != NULL || (v != 128 && v != 64 && v != 32))
+        return "is not a gain of these chips; write 128 or 64 (channel A), 32 (channel B)";
+    *(uint32_t *)field = v;
+    return NULL;
+}
+
+static const struct ini_row BOARD_ROWS[] = {
+    {.key = "name", .parse = ini_parse_name, FIELD_OF(board, name), .required = true},
+    {0},
+};
+static const struct ini_row BANK_ROWS[] = {
+    {.key = "source",
+     .parse = ini_parse_choice,
+     FIELD_OF(bank_draft, kind),
+     .choices = BANK_SOURCES,
+     .required = true},
+    {.key = "chip", .parse = ini_parse_text, FIELD_OF(bank_draft, b.chip)},
+    {.key = "sck", .parse = parse_sck},
+    {.key = "dout", .parse = parse_dout},
+    {.key = "cells", .parse = parse_cells, .required = true},
+    {.key = "rate_sps", .parse = parse_rate, FIELD_OF(bank_draft, b.rate_sps), .max = 320},
+    {.key = "gain", .parse = parse_gain, FIELD_OF(bank_draft, b.gain), .max = 128},
+    {.key = "sck_high_max_us",
+     .parse = ini_parse_u32,
+     FIELD_OF(bank_draft, b.sck_high_max_us),
+     .min = 1,
+     .max = 1000},
+    {0},
+};
+static const struct ini_row RADIO_ROWS[] = {
+    {.key = "source",
+     .parse = ini_parse_choice,
+     FIELD_OF(radio_draft, kind),
+     .choices = RADIO_SOURCES,
+     .required = true},
+    {.key = "adapter", .parse = ini_parse_text, FIELD_OF(radio_draft, adapter)},
+    {0},
+};
+
+static const char *begin_board(void *user, const char *id, void **ret_base)
+{
+    (void)id;
+    *ret_base = ((struct board_draft *)user)->board;
+    return NULL;
+}
+
+static const char *begin_bank(void *user, const char *id, void **ret_base)
+{
+    struct board_draft *d = user;
+
+    if (d->board->banks_n == BOARD_BANKS_MAX)
+        return "a board has at most 8 banks";
+    for (int i = 0; i < d->board->banks_n; i++) {
+        if (strcmp(d->board->banks[i].id, id) == 0)
+            return "this bank is there already; give it another id";
+    }
+    memset(&d->bank, 0, sizeof(d->bank));
+    d->bank.b.rate_sps = 80;
+    d->bank.b.gain = 128;
+    d->bank.b.sck_high_max_us =
+        45; /* chips power down at 60 us; the rest is the clock's own error */
+    snprintf(d->bank.b.id, sizeof(d->bank.b.id), "%s", id);
+    *ret_base = &d->bank;
+    return NULL;
+}
+
+static const char *end_bank(void *user, void *base)
+{
+    struct board_draft *d = user;
+    struct bank_draft *bank = base;
+
+    bank->b.kind = (enum board_bank_kind)bank->kind;
+    if (bank->b.kind == BANK_GPIO) {
+        if (bank->b.chip[0] == '\0')
+            return "needs \"chip = LABEL\"; gpiodetect prints the labels";
+        if (bank->dout_n != bank->cells_n)
+            return "dout must name one line for each cell";
+        if (bank->sck_n != 1 && bank->sck_n != bank->cells_n)
+            return "sck must name one line for the bank, or one for each cell";
+        for (uint32_t i = 0; i < bank->sck_n * bank->dout_n; i++) {
+            if (bank->b.sck[i / bank->dout_n] == bank->b.dout[i % bank->dout_n])
+                return "a line cannot be sck and dout";
+        }
+    }
+    bank->b.sck_n = (uint8_t)bank->sck_n;
+    bank->b.cells_n = (uint8_t)bank->cells_n;
+    d->board->banks[d->board->banks_n++] = bank->b;
+    return NULL;
+}
+
+static const char *begin_radio(void *user, const char *id, void **ret_base)
+{
+    struct board_draft *d = user;
+
+    if (d->board->radios_n == BOARD_RADIOS_MAX)
+        return "a board has at most 8 radios";
+    for (int i = 0; i < d->board->radios_n; i++) {
+        if (strcmp(d->board->radios[i].receiver, id) == 0)
+            return "this receiver is there already; give it another id";
+    }
+    memset(&d->radio, 0, sizeof(d->radio));
+    snprintf(d->radio.r.receiver, sizeof(d->radio.r.receiver), "%s", id);
+    *ret_base = &d->radio;
+    return NULL;
+}
+
+static const char *end_radio(void *user, void *base)
+{
+    static const struct ini_row number = {.min = 0, .max = 255};
+    struct board_draft *d = user;
+    struct radio_draft *radio = base;
+    uint32_t adapter = 0;
+
+    radio->r.kind = (enum board_radio_kind)radio->kind;
+    if (radio->r.kind == RADIO_HCI &&
+        (strncmp(radio->adapter, "hci", 3) != 0 ||
+         ini_parse_u32(&number, radio->adapter + 3, &adapter) != NULL))
+        return "needs \"adapter = hciN\"; bluetoothctl list, or ls /sys/class/bluetooth, shows "
+               "them";
+    radio->r.adapter = (uint16_t)adapter;
+    d->board->radios[d->board->radios_n++] = radio->r;
+    return NULL;
+}
+
+static const struct ini_section BOARD_SECTIONS[] = {
+    {.name = "board", .rows = BOARD_ROWS, .begin = begin_board},
+    {.name = "bank", .named = true, .rows = BANK_ROWS, .begin = begin_bank, .end = end_bank},
+    {.name = "radio", .named = true, .rows = RADIO_ROWS, .begin = begin_radio, .end = end_radio},
+    {0},
+};
+
+int config_load_board(struct board *ret, const char *path, char ret_error[INI_ERROR_SIZE])
+{
+    struct board_draft draft = {.board = ret};
+    int rc;
+
+    memset(ret, 0, sizeof(*ret));
+    rc = ini_file_read(path, BOARD_SECTIONS, &draft, ret_error);
+    if (rc == 0 && ret->name[0] == '\0') {
+        snprintf(ret_error, INI_ERROR_SIZE,
+                 "%s: needs a section [board] with a line \"name = ...\"", path);
+        rc = -EINVAL;
+    }
+    return rc;
+}

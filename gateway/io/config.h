@@ -1,0 +1,43 @@
+/* The local configuration: noren.conf and the board file it names.
+ *
+ * Only what a gateway must know before it can reach headquarters is in here; what a store is made of
+ * (planogram, map, campaigns) are JSON documents beside it. Formats: comments in boards/ and README.
+ */
+#ifndef NOREN_IO_CONFIG_H
+#define NOREN_IO_CONFIG_H
+
+#include <stdint.h>
+
+#include "io/board.h"
+#include "io/ini_file.h"
+
+#define CONFIG_PATH_SIZE 256
+
+struct config {
+    char dir[CONFIG_PATH_SIZE]; /**< the folder it was read from */
+    char tenant[NOREN_ID_SIZE], store[NOREN_ID_SIZE], gateway[NOREN_ID_SIZE];
+    int role;                        /**< 0 = store, the only one yet */
+    char data_dir[CONFIG_PATH_SIZE]; /**< the database; default /var/lib/noren */
+    char run_dir[CONFIG_PATH_SIZE];  /**< sockets; default /run/noren */
+    char board_file[CONFIG_PATH_SIZE];
+    struct {
+        char host[256];
+        uint32_t port;
+        char ca[CONFIG_PATH_SIZE], cert[CONFIG_PATH_SIZE], key[CONFIG_PATH_SIZE];
+        int ack; /**< 0 = hq, the only one yet */
+    } mqtt;
+    struct board board;
+};
+
+/** Reads DIR/noren.conf and its board. File names inside are relative to DIR and come out joined to it.
+ * Returns 0 or -errno with one line in `ret_error` that says file, line and remedy; `ret` is then
+ * undefined. */
+int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SIZE]);
+
+/** Reads one board file. */
+int config_load_board(struct board *ret, const char *path, char ret_error[INI_ERROR_SIZE]);
+
+/** Joins a folder and a name; an absolute name stays as it is. 0, or -ENAMETOOLONG. */
+int config_path(char ret[CONFIG_PATH_SIZE], const char *dir, const char *name);
+
+#endif

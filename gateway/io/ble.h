@@ -24,7 +24,7 @@ struct ble_packet {
 };
 
 struct ble_counters {
-    int64_t packets;
+    int64_t packets; /**< handed over */
     int64_t lost; /**< dropped by a full socket buffer, as far as the kernel tells */
     int64_t scan_restarts;
 };
@@ -32,9 +32,11 @@ struct ble_counters {
 struct ble;
 
 /** Opens the monitor channel and adds our advertisement monitor to each RADIO_HCI of the board.
+ * `run_dir` (borrowed for the call) is where the handles of our monitors are remembered, because they
+ * outlive the process: the next start removes what this one left. NULL: not remembered.
  * Returns 0 or -errno: -EPERM without CAP_NET_RAW; -EAFNOSUPPORT the kernel has no Bluetooth.
  * Without CAP_NET_ADMIN it still opens and listens to what others scan (see ble_degraded). */
-int ble_open(struct ble **ret_ble, const struct board *board);
+int ble_open(struct ble **ret_ble, const struct board *board, const char *run_dir);
 
 /** Readable when packets, or work for the keeper, wait. */
 int ble_fd(const struct ble *b);

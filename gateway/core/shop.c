@@ -1,9 +1,235 @@
-/* The brain's wiring; see shop.h. */
+/* The brain's wiring; see shop.h.
+ *
+ * Order within one observation: shelves, people, offers. Offers last, because they ask both; people after
+ * shelves only so that the order of events in a batch is fixed, which replay compares byte for byte.
+ */
 #include "core/shop.h"
 
 #include <string.h>
 
+#include "core/json.h"
+
+/* Below this many members in a zone the number itself would point at people (design section 11). */
+#define ANONYMITY_K 5
+
 void shop_init(struct shop *s)
 {
     memset(s, 0, sizeof(*s));
+    s->due_us = NOREN_NEVER_US;
+    s->shelf_due_us = s->people_due_us = s->offers_due_us = NOREN_NEVER_US;
+    shelf_init(&s->shelf);
+    people_init(&s->people);
+    offers_init(&s->offers);
+}
+
+int shop_restore(struct shop *s, const struct record *r)
+{
+    if (s->plan == NULL)
+        return -1;
+    switch (r->kind) {
+    case RECORD_SHOP: /* one row a module: each keeps its own counters */
+        if (strncmp(r->key, "visit", 5) == 0)
+            return people_restore(&s->people, s->plan, r);
+        if (strncmp(r->key, "offer", 5) == 0)
+            return offers_restore(&s->offers, s->plan, r);
+        return shelf_restore(&s->shelf, s->plan, r);
+    case RECORD_PLATE:
+    case RECORD_FACING:
+    case RECORD_PRODUCT:
+        return shelf_restore(&s->shelf, s->plan, r);
+    case RECORD_VISIT:
+        return people_restore(&s->people, s->plan, r);
+    case RECORD_OFFER:
+        return offers_restore(&s->offers, s->plan, r);
+    case RECORD_KINDS:
+        break;
+    }
+    return -1;
+}
+
+/* Does the observation name something that exists? What it names is an index, so this is cheap. */
+static bool names_something(const struct plan *plan, const struct obs *o)
+{
+    switch (o->kind) {
+    case OBS_TICK:
+    case OBS_PLAN:
+    case OBS_CLOCK:
+        return true;
+    case OBS_SIGHTING:
+        return plan != NULL && o->u.sighting.receiver < plan->receivers_n;
+    case OBS_CELL:
+        return plan != NULL && o->u.cell.cell < plan->cells_n;
+    case OBS_MASS:
+        return plan != NULL && o->u.mass.plate < plan->plates_n;
+    case OBS_NODE:
+        return plan != NULL && plan_find_node(plan, o->u.node.node, o->u.node.cell) != NO_INDEX;
+    case OBS_COMMAND:
+        return plan != NULL && (plan_find_plate(plan, o->u.command.target) != NO_INDEX ||
+                                plan_find_product(plan, o->u.command.target) != NO_INDEX);
+    }
+    return false;
+}
+
+static void take_plan(struct shop *s, const struct plan *plan, struct batch *out)
+{
+    const struct plan *old_plan = s->plan;
+
+    s->plan = plan;
+    shelf_plan(&s->shelf, old_plan, plan);
+    people_plan(&s->people, old_plan, plan);
+    offers_plan(&s->offers, old_plan, plan);
+    for (uint16_t i = 0; i < plan->fixtures_n; i++)
+        out->fixtures_dirty[i] = true;
+    out->store_dirty = true;
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Readings come by the ten thousand a second and are nobody's business but the shelf's, unless something
+ * came of one. */
+static bool is_reading(const struct obs *o)
+{
+    return o->kind == OBS_CELL || o->kind == OBS_MASS || o->kind == OBS_NODE;
+}
+
+int64_t shop_step(struct shop *s, const struct obs *o, struct batch *ret_out)
+{
+    int64_t utc_s;
+
+    batch_clear(ret_out);
+    if (o->t_us < s->now_us || !names_something(s->plan, o)) {
+        s->refused++;
+        return s->due_us;
+    }
+    s->now_us = o->t_us;
+    if (o->kind == OBS_PLAN)
+        take_plan(s, o->u.plan, ret_out);
+    if (o->kind == OBS_CLOCK) {
+        s->clock_known = true;
+        s->clock_quality = o->u.clock.quality;
+        s->utc_offset_us = o->u.clock.utc_us - o->t_us;
+    }
+    if (s->plan == NULL)
+        return s->due_us;
+
+    s->shelf_due_us = shelf_step(&s->shelf, s->plan, o, ret_out);
+    if (!is_reading(o))
+        s->people_due_us = people_step(&s->people, s->plan, o, ret_out);
+    if (!is_reading(o) || ret_out->events_n > 0) {
+        utc_s = s->clock_known ? (o->t_us + s->utc_offset_us) / NOREN_US_PER_S : 0;
+        s->offers_due_us =
+            offers_step(&s->offers, s->plan, &s->people, &s->shelf, o->t_us, utc_s, ret_out);
+    }
+    s->due_us = earlier(s->shelf_due_us, earlier(s->people_due_us, s->offers_due_us));
+    return s->due_us;
+}
+
+static void print_facing(const struct shop *s, uint16_t plate, uint8_t facing, struct json *j)
+{
+    const struct plan_facing *f = &s->plan->plates[plate].facings[facing];
+    const struct plan_product *product = &s->plan->products[f->product];
+    struct shelf_facing now = shelf_facing(&s->shelf, s->plan, plate, facing);
+    struct shelf_atp atp = shelf_atp(&s->shelf, s->plan, f->product);
+
+    json_open(j, '{');
+    json_key_str(j, "gtin", product->gtin);
+    json_key_str(j, "name", product->name);
+    json_key(j, "on_shelf");
+    if (now.known)
+        json_i64(j, now.on_shelf);
+    else
+        json_null(j);
+    json_key_i64(j, "capacity", f->capacity);
+    json_key_i64(j, "min", f->min);
+    json_key_i64(j, "atp", atp.units);
+    json_key_bool(j, "atp_lower_bound", atp.lower_bound);
+    json_key_milli(j, "confidence", now.known ? now.confidence_pm : 0);
+    json_close(j, '}');
+}
+
+static const char *sensor_name(enum shelf_sensor sensor)
+{
+    switch (sensor) {
+    case SENSOR_OK:
+        return "ok";
+    case SENSOR_SETTLING:
+        return "settling";
+    case SENSOR_UNCALIBRATED:
+        return "uncalibrated";
+    case SENSOR_FAULT:
+        return "fault";
+    }
+    return "fault";
+}
+
+static void print_plate(const struct shop *s, uint16_t plate, struct json *j)
+{
+    const struct plan_plate *p = &s->plan->plates[plate];
+
+    json_open(j, '{');
+    json_key_str(j, "plate", p->id);
+    json_key_nstr(j, "zone", p->zone == NO_INDEX ? "" : s->plan->zones[p->zone].id);
+    json_key_str(j, "sensor", sensor_name(shelf_sensor(&s->shelf, s->plan, plate)));
+    json_key(j, "facings");
+    json_open(j, '[');
+    for (uint8_t i = 0; i < p->facings_n; i++)
+        print_facing(s, plate, i, j);
+    json_close(j, ']');
+    json_close(j, '}');
+}
+
+int shop_print_fixture(const struct shop *s, uint16_t fixture, char *buf, size_t size)
+{
+    struct json j;
+
+    if (s->plan == NULL || fixture >= s->plan->fixtures_n)
+        return -1;
+    j = json_init(buf, size);
+    json_open(&j, '{');
+    json_key_str(&j, "fixture", s->plan->fixtures[fixture]);
+    json_key(&j, "plates");
+    json_open(&j, '[');
+    for (uint16_t i = 0; i < s->plan->plates_n; i++)
+        if (s->plan->plates[i].fixture == fixture)
+            print_plate(s, i, &j);
+    json_close(&j, ']');
+    json_close(&j, '}');
+    return json_end(&j);
+}
+
+int shop_print_store(const struct shop *s, char *buf, size_t size)
+{
+    const struct presence *p;
+    int32_t members[ZONES_MAX] = {0};
+    struct json j;
+    size_t cursor = 0;
+
+    if (s->plan == NULL)
+        return -1;
+    while ((p = people_next(&s->people, &cursor)) != NULL)
+        if (p->who.kind == WHO_MEMBER && p->zone < s->plan->zones_n)
+            members[p->zone]++;
+    j = json_init(buf, size);
+    json_open(&j, '{');
+    json_key(&j, "zones");
+    json_open(&j, '[');
+    for (uint16_t i = 0; i < s->plan->zones_n; i++) {
+        if (s->plan->zones[i].no_track)
+            continue;
+        json_open(&j, '{');
+        json_key_str(&j, "zone", s->plan->zones[i].id);
+        json_key(&j, "members");
+        if (members[i] > 0 && members[i] < ANONYMITY_K)
+            json_null(&j);
+        else
+            json_i64(&j, members[i]);
+        json_close(&j, '}');
+    }
+    json_close(&j, ']');
+    json_key_i64(&j, "alerts", shelf_alerts(&s->shelf, s->plan));
+    json_close(&j, '}');
+    return json_end(&j);
 }

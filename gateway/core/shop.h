@@ -2,7 +2,7 @@
  *
  * shop_step() is a pure function of the state and one observation; clock, sockets, files and hardware stay
  * outside. It returns when it next wants to be called with OBS_TICK. If the batch fills up, it returns the
- * observation's own time and goes on when called again: nothing is dropped and memory stays bounded.
+ * observation's own time and goes on with the tick at that time: nothing is dropped, memory stays bounded.
  */
 #ifndef NOREN_CORE_SHOP_H
 #define NOREN_CORE_SHOP_H
@@ -21,6 +21,8 @@ struct shop {
     enum clock_quality clock_quality;
     bool clock_known;
     int64_t refused; /**< observations that named nothing in the plan or went back in time */
+    int64_t due_us;  /**< the deadline last returned, and what each part asked for */
+    int64_t shelf_due_us, people_due_us, offers_due_us;
     struct shelf shelf;
     struct people people;
     struct offers offers;
@@ -34,11 +36,14 @@ void shop_init(struct shop *s);
  * caller counts and reports it, and keeps the row); nothing changes then. */
 int shop_restore(struct shop *s, const struct record *r);
 
-/** One observation. `ret_out` is cleared first. Returns the boot time of the next deadline. */
+/** One observation. `ret_out` is cleared first. Returns the boot time of the next deadline; the caller
+ * answers with OBS_TICK at that time, at once when it is not later than now (the batch was full).
+ * Time must not go back: a source that delivers late is merged or stamped with `now_us` by the shell, before
+ * the observation is recorded, so that a replay sees what we saw. */
 int64_t shop_step(struct shop *s, const struct obs *o, struct batch *ret_out);
 
-/** JSON of retained state (design section 11), without newline. Returns the length, or -1 when `size` is
- * too small. */
+/** JSON of retained state (design section 11), without newline and, for a fixture, without `as_of`, which
+ * the shell adds. Returns the length, or -1 when `size` is too small or there is no such fixture. */
 int shop_print_fixture(const struct shop *s, uint16_t fixture, char *buf, size_t size);
 int shop_print_store(const struct shop *s, char *buf, size_t size);
 

@@ -4,9 +4,9 @@
 #include "board.h"
 #include "hal/hal.h"
 
-#define DEAD_PERIODS  8 /* conversions without a ready edge until a chip is no longer waited for */
-#define LOOKS         8 /* looks a conversion: check C1 needs the ready edge to within T/4 */
-#define GAIN_128      25
+#define DEAD_PERIODS 8 /* conversions without a ready edge until a chip is no longer waited for */
+#define LOOKS        8 /* looks a conversion: check C1 needs the ready edge to within T/4 */
+#define GAIN_128     25
 
 void cells_init(struct cells *c, uint8_t n)
 {
@@ -71,7 +71,8 @@ static void clock_frame(struct cells *c)
     for (uint8_t i = 0; i < c->n; i++) {
         struct cell *cell = &c->cell[i];
 
-        hx711_frame_begin(&cell->frame, cell->seen_high_us, cell->ready_us, hal_now_us(), hal_dout(i));
+        hx711_frame_begin(&cell->frame, cell->seen_high_us, cell->ready_us, hal_now_us(),
+                          hal_dout(i));
     }
     for (int k = 0; k < GAIN_128; k++)
         pulse(c);

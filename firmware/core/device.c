@@ -11,7 +11,8 @@ static bool is_due(uint32_t now_ms, uint32_t due_ms)
     return (int32_t)(now_ms - due_ms) >= 0;
 }
 
-void device_init(struct device *d, const struct provision *config, uint32_t counter, uint32_t now_ms)
+void device_init(struct device *d, const struct provision *config, uint32_t counter,
+                 uint32_t now_ms)
 {
     memset(d, 0, sizeof(*d));
     d->config = *config;
@@ -57,7 +58,8 @@ static int32_t to_dg(const struct provision_cell *cal, int32_t counts)
 static void report_cell(struct device *d, struct device_out *out)
 {
     struct device_cell *c = &d->cells[d->cell];
-    struct noren_node frame = {.node = d->config.number, .cell = d->cell, .counter = d->next_counter++};
+    struct noren_node frame = {
+        .node = d->config.number, .cell = d->cell, .counter = d->next_counter++};
 
     if (c->n == 0) {
         frame.status = NOREN_NODE_FAULT;
@@ -80,7 +82,8 @@ static void shelf_node_step(struct device *d, const struct device_in *in, uint32
         if (in->sampled[i])
             add_sample(&d->cells[i], in->counts[i]);
     }
-    if (d->next_counter >= in->counter) { /* reserve first; nothing goes out above what flash holds */
+    if (d->next_counter >=
+        in->counter) { /* reserve first; nothing goes out above what flash holds */
         out->store = true;
         out->counter = d->next_counter + BLOCK;
         return;
@@ -103,7 +106,8 @@ static void beacon_step(struct device *d, const struct device_in *in, uint32_t n
         out->counter = d->step;
     }
     if (is_due(now_ms, d->due_ms)) {
-        noren_beacon_ad(d->config.uuid, d->config.number, d->minor, d->config.power_1m_dbm, out->ad);
+        noren_beacon_ad(d->config.uuid, d->config.number, d->minor, d->config.power_1m_dbm,
+                        out->ad);
         out->ad_n = 27;
         d->due_ms = now_ms + d->config.interval_ms;
     }

@@ -27,29 +27,30 @@ struct device_out {
     bool store;
     uint32_t counter;
     uint8_t ad[NOREN_NODE_AD_SIZE];
-    uint8_t ad_n;                      /**< 0: nothing to send */
+    uint8_t ad_n; /**< 0: nothing to send */
 };
 
 /** Samples of one cell since the last report. */
 struct device_cell {
     int32_t counts[DEVICE_SAMPLES];
     uint8_t n;
-    int32_t last_dg;                   /**< what was reported last */
+    int32_t last_dg; /**< what was reported last */
 };
 
 struct device {
     struct provision config;
-    uint32_t next_counter;             /**< shelf node: of the next frame */
-    uint32_t due_ms;                   /**< next advertisement */
-    uint32_t next_step_ms;             /**< beacon: when the minor rotates */
-    uint32_t step;                     /**< beacon */
+    uint32_t next_counter; /**< shelf node: of the next frame */
+    uint32_t due_ms;       /**< next advertisement */
+    uint32_t next_step_ms; /**< beacon: when the minor rotates */
+    uint32_t step;         /**< beacon */
     uint16_t minor;
-    uint8_t cell;                      /**< shelf node: whose turn it is */
+    uint8_t cell; /**< shelf node: whose turn it is */
     struct device_cell cells[PROVISION_CELLS_MAX];
 };
 
 /** `counter` is what flash holds: frames go on above it, a beacon goes on from that step. */
-void device_init(struct device *d, const struct provision *config, uint32_t counter, uint32_t now_ms);
+void device_init(struct device *d, const struct provision *config, uint32_t counter,
+                 uint32_t now_ms);
 
 /** One turn. `ret_out` is filled anew. Returns the time of the next turn. */
 uint32_t device_step(struct device *d, const struct device_in *in, uint32_t now_ms,

@@ -20,17 +20,18 @@ enum device_kind { DEVICE_SHELF_NODE = 1, DEVICE_STORE_BEACON = 2 };
 /** Calibration of one load cell. */
 struct provision_cell {
     int32_t zero_counts;
-    int32_t ug_per_count; /**< micrograms per count: 4 kg over 24 bits is about 480; 0 = no such cell */
+    int32_t
+        ug_per_count; /**< micrograms per count: 4 kg over 24 bits is about 480; 0 = no such cell */
 };
 
 struct provision {
     enum device_kind kind;
-    uint16_t interval_ms;  /**< between adverts, 100..10000 */
-    uint8_t key[16];       /**< the node's CCM key, or the beacon's key */
-    uint16_t number;       /**< node number, or the store's number (major) */
-    int8_t power_1m_dbm;   /**< beacon: received power at 1 m */
-    uint8_t uuid[16];      /**< beacon: the tenant's UUID */
-    uint32_t first_step;   /**< beacon: step of UTC when it was provisioned */
+    uint16_t interval_ms; /**< between adverts, 100..10000 */
+    uint8_t key[16];      /**< the node's CCM key, or the beacon's key */
+    uint16_t number;      /**< node number, or the store's number (major) */
+    int8_t power_1m_dbm;  /**< beacon: received power at 1 m */
+    uint8_t uuid[16];     /**< beacon: the tenant's UUID */
+    uint32_t first_step;  /**< beacon: step of UTC when it was provisioned */
     uint8_t cells_n;
     struct provision_cell cells[PROVISION_CELLS_MAX];
 };

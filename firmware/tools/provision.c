@@ -16,7 +16,8 @@ static const char usage[] =
     "  --number N            node number, or the store's number (iBeacon major), 0..65535\n"
     "  --key HEX             32 hex digits: the node's or beacon's key\n"
     "  --interval-ms N       between advertisements, 100..10000 (default 1000)\n"
-    "  --cell ZERO:UG        node: calibration of the next cell: counts at zero, micrograms per count\n"
+    "  --cell ZERO:UG        node: calibration of the next cell: counts at zero, micrograms per "
+    "count\n"
     "  --uuid HEX            beacon: 32 hex digits, the tenant's UUID\n"
     "  --power DBM           beacon: received power at 1 m (default -59)\n"
     "  --step N              beacon: quarter hours since 1970, now (date +%s divided by 900)\n";
@@ -61,7 +62,8 @@ static int parse_cell(const char *text, struct provision *p)
     char zero[16];
     long long z, ug;
 
-    if (colon == NULL || (size_t)(colon - text) >= sizeof(zero) || p->cells_n == PROVISION_CELLS_MAX)
+    if (colon == NULL || (size_t)(colon - text) >= sizeof(zero) ||
+        p->cells_n == PROVISION_CELLS_MAX)
         return -EINVAL;
     memcpy(zero, text, (size_t)(colon - text));
     zero[colon - text] = '\0';
@@ -112,11 +114,15 @@ static int parse_option(int c, const char *value, struct provision *p)
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"number", required_argument, NULL, 'n'}, {"key", required_argument, NULL, 'k'},
-        {"interval-ms", required_argument, NULL, 'i'}, {"cell", required_argument, NULL, 'c'},
-        {"uuid", required_argument, NULL, 'u'}, {"power", required_argument, NULL, 'p'},
-        {"step", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}, {0}};
+    static const struct option options[] = {{"number", required_argument, NULL, 'n'},
+                                            {"key", required_argument, NULL, 'k'},
+                                            {"interval-ms", required_argument, NULL, 'i'},
+                                            {"cell", required_argument, NULL, 'c'},
+                                            {"uuid", required_argument, NULL, 'u'},
+                                            {"power", required_argument, NULL, 'p'},
+                                            {"step", required_argument, NULL, 's'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     struct provision p = {.interval_ms = 1000, .power_1m_dbm = -59};
     uint8_t page[PROVISION_SIZE];
     bool number = false, key = false;

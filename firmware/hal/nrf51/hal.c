@@ -99,18 +99,19 @@ void hal_trace(const char *line)
  * 8e89bed6, CRC-24 polynomial 00065b from 555555, whitening by channel). */
 static void radio_init(void)
 {
-    if ((FICR_OVERRIDEEN & (1u << 3)) == 0) { /* 0 = override enabled for BLE 1 Mbit, manual 6.1.8 */
+    if ((FICR_OVERRIDEEN & (1u << 3)) ==
+        0) { /* 0 = override enabled for BLE 1 Mbit, manual 6.1.8 */
         for (int i = 0; i < 5; i++)
             RADIO_OVERRIDE(i) = FICR_BLE_1M(i) | (i == 4 ? 1u << 31 : 0);
     }
     RADIO_MODE = RADIO_MODE_BLE_1M;
-    RADIO_TXPOWER = 0;                              /* 0 dBm */
-    RADIO_PCNF0 = 1u << 8 | 8;                      /* S0 one byte (header), length 8 bits */
-    RADIO_PCNF1 = 1u << 25 | 3u << 16 | 37;         /* whitening, 3 base address bytes, 37 B at most */
+    RADIO_TXPOWER = 0;                      /* 0 dBm */
+    RADIO_PCNF0 = 1u << 8 | 8;              /* S0 one byte (header), length 8 bits */
+    RADIO_PCNF1 = 1u << 25 | 3u << 16 | 37; /* whitening, 3 base address bytes, 37 B at most */
     RADIO_BASE0 = 0x89bed600;
     RADIO_PREFIX0 = 0x8e;
     RADIO_TXADDRESS = 0;
-    RADIO_CRCCNF = 1u << 8 | 3;                     /* 3 bytes, not over the access address */
+    RADIO_CRCCNF = 1u << 8 | 3; /* 3 bytes, not over the access address */
     RADIO_CRCPOLY = 0x00065b;
     RADIO_CRCINIT = 0x555555;
     RADIO_SHORTS = RADIO_SHORT_READY_START | RADIO_SHORT_END_DISABLE;
@@ -126,11 +127,13 @@ void hal_init(void)
     UART_BAUDRATE = UART_115200;
     UART_ENABLE = UART_ENABLED;
     UART_STARTTX = 1;
-    GPIO_OUTCLR = 1u << BOARD_PIN_SCK; /* low before it is driven: high would power the chips down */
+    GPIO_OUTCLR =
+        1u << BOARD_PIN_SCK; /* low before it is driven: high would power the chips down */
     GPIO_DIRSET = 1u << BOARD_PIN_SCK;
     for (unsigned i = 0; i < BOARD_CELLS; i++)
-        GPIO_PIN_CNF(BOARD_PIN_DOUT(i)) = 3u << 2; /* input with pull-up: an absent chip is "not ready" */
-    CLOCK_HFCLKSTART = 1;                          /* the crystal: the RC oscillator is too rough for air */
+        GPIO_PIN_CNF(BOARD_PIN_DOUT(i)) =
+            3u << 2;      /* input with pull-up: an absent chip is "not ready" */
+    CLOCK_HFCLKSTART = 1; /* the crystal: the RC oscillator is too rough for air */
     for (int i = 0; i < WAIT_LIMIT && CLOCK_HFCLKSTARTED == 0; i++)
         ;
     for (int i = 0; i < 6; i++)
@@ -161,8 +164,9 @@ void hal_advertise(const uint8_t *ad, size_t n)
 
     if (n > 31)
         return;
-    hal_sleep_until(hal_now_ms() + random_byte() % 10); /* advDelay, Core 5.4, Vol 6 Part B, 4.4.2.2.1 */
-    packet[0] = 0x42;                                   /* ADV_NONCONN_IND, TxAdd: random address */
+    hal_sleep_until(hal_now_ms() +
+                    random_byte() % 10); /* advDelay, Core 5.4, Vol 6 Part B, 4.4.2.2.1 */
+    packet[0] = 0x42;                    /* ADV_NONCONN_IND, TxAdd: random address */
     packet[1] = (uint8_t)(6 + n);
     memcpy(packet + 2, address, 6);
     memcpy(packet + 8, ad, n);

@@ -1,7 +1,8 @@
 /* Vector table and the few instructions before main(). */
 #include <stdint.h>
 
-extern uint32_t link_data_load, link_data_start, link_data_end, link_bss_start, link_bss_end, link_stack_top;
+extern uint32_t link_data_load, link_data_start, link_data_end, link_bss_start, link_bss_end,
+    link_stack_top;
 int main(void);
 void timer0_handler(void);
 void reset_handler(void);
@@ -30,7 +31,10 @@ void fault_handler(void)
 
 /* The linker places this at address 0: initial stack, 15 system exceptions, then IRQ 0.. */
 __attribute__((section(".vectors"), used)) static const void *const vectors[16 + 9] = {
-    &link_stack_top, (const void *)reset_handler, (const void *)fault_handler,
-    (const void *)fault_handler, [4 ... 23] = (const void *)fault_handler,
+    &link_stack_top,
+    (const void *)reset_handler,
+    (const void *)fault_handler,
+    (const void *)fault_handler,
+    [4 ... 23] = (const void *)fault_handler,
     [24] = (const void *)timer0_handler, /* IRQ 8 */
 };

@@ -12,7 +12,7 @@
 #define PLATE_FACINGS_MAX    8
 #define PLATE_NEIGHBOURS_MAX 4
 #define PRODUCTS_MAX         1024 /* distinct GTINs of one store's plan */
-#define FIXTURES_MAX         128
+#define FIXTURES_MAX         512  /* a planogram may give every plate its own */
 #define ZONES_MAX            64
 #define ZONE_CORNERS_MAX     16
 #define RECEIVERS_MAX        32

@@ -16,10 +16,11 @@
 /** Empties a plan. */
 void plan_clear(struct plan *p);
 
-/** Reads one document (`n` bytes of JSON) into `p`, which keeps what the other documents gave. Order:
- * map, planogram (refers to zones), campaigns (refer to zones and products). Returns 0, -EINVAL with a
- * sentence in `ret_error` ("plates[3].facings[0].gtin: check digit is 7, should be 4"), or -ENOMEM. On
- * failure `p` is as before. */
+/** Reads one document (`n` bytes of JSON) into `p`, which keeps what the other documents gave. Order, into
+ * an emptied plan: map, planogram (refers to zones), campaigns (refer to zones and products); a plan whose
+ * map changes is read anew, all three. Without a map the planogram's zones are taken as they come.
+ * Returns 0, -EINVAL with a sentence in `ret_error` ("plates[3].facings[0].gtin: check digit is 7, should
+ * be 4"), or -ENOMEM. On failure `p` is as before. */
 int plan_read_map(struct plan *p, const char *json, size_t n, char ret_error[PLAN_ERROR_SIZE]);
 int plan_read_planogram(struct plan *p, const char *json, size_t n,
                         char ret_error[PLAN_ERROR_SIZE]);
@@ -27,7 +28,16 @@ int plan_read_campaigns(struct plan *p, const char *json, size_t n,
                         char ret_error[PLAN_ERROR_SIZE]);
 
 /** The members document: {"revision":N,"members":[{"member_ref","consent":["presence",...],"bucket":N,
- * "day_keys":{"YYYYMMDD":"32 hex digits"}}]}. Replaces all members or none. */
+ * "day_keys":{"YYYYMMDD":"32 hex digits"}}]}. Replaces all members or none; `m` is zeroed, or was filled by
+ * this function before: the old table is wiped and freed. Same returns as above. */
 int members_read(struct members *m, const char *json, size_t n, char ret_error[PLAN_ERROR_SIZE]);
+
+/** Wipes and frees what members_read() allocated; `m` is a table of nobody afterwards. */
+void members_free(struct members *m);
+
+/** Reads the same document member by member instead; `each` returns NULL or a sentence that refuses this
+ * one and ends the reading. `ret_revision` may be NULL. */
+int members_walk(const char *json, size_t n, const char *(*each)(void *arg, const struct member *m),
+                 void *arg, int64_t *ret_revision, char ret_error[PLAN_ERROR_SIZE]);
 
 #endif

@@ -1,0 +1,715 @@
+/* SQLite behind db.h. */
+#include "io/db.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#define DB_SCHEMA_VERSION 1
+#define DB_PATH_SIZE      512
+/* Events kept in memory while the disk takes none: hours of a busy store, at most about 16 MB. */
+#define DB_PENDING_MAX  16384
+#define DB_RETRY_US     (1 * NOREN_US_PER_S)
+#define DB_URGENT_US    (50 * NOREN_US_PER_MS)
+#define DB_STOCK_US     (250 * NOREN_US_PER_MS)
+#define DB_LAZY_US      (5 * NOREN_US_PER_S)
+#define DB_MAX_PAGES    131072 /* 512 MB: the offline bound of design section 10 */
+#define DB_JOURNAL_SIZE "4194304"
+
+/* An event that waits for its commit. */
+struct pending {
+    struct pending *next;
+    uint64_t seq;
+    enum event_kind kind;
+    int64_t t_us;
+    size_t n;
+    char data[];
+};
+
+enum statement {
+    ST_BEGIN,
+    ST_COMMIT,
+    ST_ROLLBACK,
+    ST_EVENT,
+    ST_RECORD_PUT,
+    ST_RECORD_DELETE,
+    ST_META,
+    ST_DELETE,
+    ST_BOOT,
+    ST_NEXT,
+    ST_COUNT
+};
+
+static const char *const SQL[ST_COUNT] = {
+    [ST_BEGIN] = "BEGIN IMMEDIATE",
+    [ST_COMMIT] = "COMMIT",
+    [ST_ROLLBACK] = "ROLLBACK",
+    [ST_EVENT] = "INSERT INTO outbox(seq,class,type,tus,bootid,data) VALUES(?,?,?,?,?,?)",
+    [ST_RECORD_PUT] = "INSERT INTO record(kind,key,value) VALUES(?,?,?) "
+                      "ON CONFLICT(kind,key) DO UPDATE SET value=excluded.value",
+    [ST_RECORD_DELETE] = "DELETE FROM record WHERE kind=? AND key=?",
+    [ST_META] = "UPDATE meta SET seq=?,acked=?,hq_id=?",
+    [ST_DELETE] = "DELETE FROM outbox WHERE seq<=?",
+    [ST_BOOT] = "INSERT INTO boots(bootid,offset_us,quality) VALUES(?,?,?) ON CONFLICT(bootid) "
+                "DO UPDATE SET offset_us=excluded.offset_us,quality=excluded.quality",
+    [ST_NEXT] = "SELECT o.seq,o.class,o.type,o.tus,o.data,o.bootid,b.offset_us,b.quality "
+                "FROM outbox o LEFT JOIN boots b ON b.bootid=o.bootid WHERE o.seq>? "
+                "ORDER BY o.seq LIMIT 1",
+};
+
+static const char SCHEMA[] =
+    "CREATE TABLE meta(gateway TEXT NOT NULL,epoch TEXT NOT NULL,prev_epoch TEXT NOT NULL,"
+    " hq_id TEXT NOT NULL,seq INTEGER NOT NULL,acked INTEGER NOT NULL);"
+    "CREATE TABLE record(kind INTEGER NOT NULL,key TEXT NOT NULL,value TEXT NOT NULL,"
+    " PRIMARY KEY(kind,key)) WITHOUT ROWID;"
+    "CREATE TABLE outbox(seq INTEGER PRIMARY KEY,class INTEGER NOT NULL,type TEXT NOT NULL,"
+    " tus INTEGER NOT NULL,bootid TEXT NOT NULL,data TEXT NOT NULL);"
+    "CREATE TABLE boots(bootid TEXT PRIMARY KEY,offset_us INTEGER NOT NULL,quality INTEGER NOT "
+    "NULL)"
+    " WITHOUT ROWID;";
+
+struct db {
+    sqlite3 *sql;
+    sqlite3_stmt *st[ST_COUNT];
+    struct db_identity id;
+    struct db_counters counters;
+    char bootid[DB_BOOTID_SIZE];
+    struct db_boot boot;     /* of the current boot */
+    struct db_boot row_boot; /* of the row that db_next gave last */
+    bool boot_dirty, boot_known;
+    struct pending *first, **last;
+    int64_t pending_n;
+    struct record *records;
+    size_t records_n, records_cap;
+    uint64_t deleted;     /* rows up to here are gone */
+    int64_t deleted_rows; /* by the transaction that is being written */
+    int64_t deadline_us;
+    char problem[DB_ERROR_SIZE];
+    char file[DB_PATH_SIZE];
+};
+
+/* --- small helpers ------------------------------------------------------------------------------ */
+
+static int to_errno(int rc)
+{
+    switch (rc & 0xff) {
+    case SQLITE_OK:
+    case SQLITE_ROW:
+    case SQLITE_DONE:
+        return 0;
+    case SQLITE_FULL:
+        return -ENOSPC;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+        return -EUCLEAN;
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+        return -EBUSY;
+    case SQLITE_NOMEM:
+        return -ENOMEM;
+    case SQLITE_READONLY:
+        return -EROFS;
+    case SQLITE_PERM:
+    case SQLITE_CANTOPEN:
+        return -EACCES;
+    default:
+        return -EIO;
+    }
+}
+
+/* Runs a statement that gives no rows, after its values were bound; ready for the next time. */
+static int run(struct db *d, enum statement s)
+{
+    int rc = sqlite3_step(d->st[s]);
+
+    sqlite3_reset(d->st[s]);
+    sqlite3_clear_bindings(d->st[s]);
+    return to_errno(rc);
+}
+
+static void bind_text(struct db *d, enum statement s, int i, const char *text)
+{
+    sqlite3_bind_text(d->st[s], i, text, -1, SQLITE_STATIC);
+}
+
+static void bind_int(struct db *d, enum statement s, int i, int64_t v)
+{
+    sqlite3_bind_int64(d->st[s], i, v);
+}
+
+static int exec(struct db *d, const char *sql)
+{
+    return to_errno(sqlite3_exec(d->sql, sql, NULL, NULL, NULL));
+}
+
+static void copy_column(sqlite3_stmt *st, int i, char *ret, size_t size)
+{
+    const unsigned char *text = sqlite3_column_text(st, i);
+
+    snprintf(ret, size, "%s", text != NULL ? (const char *)text : "");
+}
+
+static int random_epoch(char ret[DB_EPOCH_SIZE])
+{
+    uint8_t bytes[16];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        return -EIO;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+    return 0;
+}
+
+/* --- opening ------------------------------------------------------------------------------------ */
+
+/* 0 when the file passes SQLite's own check. */
+static int check_integrity(struct db *d)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(d->sql, "PRAGMA quick_check(1)", -1, &st, NULL);
+
+    if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+        char verdict[64];
+
+        copy_column(st, 0, verdict, sizeof(verdict));
+        rc = strcmp(verdict, "ok") == 0 ? SQLITE_OK : SQLITE_CORRUPT;
+    } else {
+        rc = sqlite3_errcode(d->sql);
+    }
+    sqlite3_finalize(st);
+    return to_errno(rc);
+}
+
+static int read_pragma(struct db *d, const char *sql, int64_t *ret)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(d->sql, sql, -1, &st, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(st);
+        if (rc == SQLITE_ROW)
+            *ret = sqlite3_column_int64(st, 0);
+    }
+    sqlite3_finalize(st);
+    return to_errno(rc);
+}
+
+static int create(struct db *d, const char *gateway)
+{
+    sqlite3_stmt *st = NULL;
+    char epoch[DB_EPOCH_SIZE];
+    int rc = random_epoch(epoch);
+
+    if (rc == 0)
+        rc = exec(d, "BEGIN IMMEDIATE");
+    if (rc == 0)
+        rc = exec(d, SCHEMA);
+    if (rc == 0)
+        rc = to_errno(
+            sqlite3_prepare_v2(d->sql, "INSERT INTO meta VALUES(?,?,?,'',0,0)", -1, &st, NULL));
+    if (rc == 0) {
+        sqlite3_bind_text(st, 1, gateway, -1, SQLITE_STATIC);
+        sqlite3_bind_text(st, 2, epoch, -1, SQLITE_STATIC);
+        sqlite3_bind_text(st, 3, d->id.prev_epoch, -1, SQLITE_STATIC);
+        rc = to_errno(sqlite3_step(st));
+    }
+    sqlite3_finalize(st);
+    if (rc == 0)
+        rc = exec(d, "PRAGMA user_version=1"); /* DB_SCHEMA_VERSION */
+    return rc == 0 ? exec(d, "COMMIT") : rc;
+}
+
+static int read_meta(struct db *d, char *ret_gateway, size_t size)
+{
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(d->sql, "SELECT gateway,epoch,prev_epoch,hq_id,seq,acked FROM meta",
+                                -1, &st, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_step(st);
+        if (rc == SQLITE_ROW) {
+            copy_column(st, 0, ret_gateway, size);
+            copy_column(st, 1, d->id.epoch, sizeof(d->id.epoch));
+            copy_column(st, 2, d->id.prev_epoch, sizeof(d->id.prev_epoch));
+            copy_column(st, 3, d->id.hq_id, sizeof(d->id.hq_id));
+            d->id.enqueued = (uint64_t)sqlite3_column_int64(st, 4);
+            d->id.acked = (uint64_t)sqlite3_column_int64(st, 5);
+            d->id.committed = d->id.enqueued;
+        } else if (rc == SQLITE_DONE) {
+            rc = SQLITE_CORRUPT; /* a database without an identity cannot number events */
+        }
+    }
+    sqlite3_finalize(st);
+    return to_errno(rc);
+}
+
+static void close_sql(struct db *d)
+{
+    for (int i = 0; i < ST_COUNT; i++) {
+        sqlite3_finalize(d->st[i]);
+        d->st[i] = NULL;
+    }
+    sqlite3_close(d->sql);
+    d->sql = NULL;
+}
+
+/* Opens the file, checks it and reads where it stands. */
+static int open_file(struct db *d, const char *gateway, char *note)
+{
+    char owner[NOREN_ID_SIZE] = "", pages[64];
+    int64_t version = 0;
+    int rc = to_errno(sqlite3_open_v2(
+        d->file, &d->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
+
+    if (rc != 0)
+        return rc;
+    sqlite3_extended_result_codes(d->sql, 1);
+    snprintf(pages, sizeof(pages), "PRAGMA max_page_count=%d", DB_MAX_PAGES);
+    if ((rc = exec(d, "PRAGMA locking_mode=EXCLUSIVE")) != 0 ||
+        (rc = exec(d, "PRAGMA journal_mode=WAL")) != 0 ||
+        (rc = exec(d, "PRAGMA synchronous=FULL")) != 0 ||
+        (rc = exec(d, "PRAGMA journal_size_limit=" DB_JOURNAL_SIZE)) != 0 ||
+        (rc = exec(d, pages)) != 0 || (rc = check_integrity(d)) != 0 ||
+        (rc = read_pragma(d, "PRAGMA user_version", &version)) != 0)
+        return rc;
+    if (version > DB_SCHEMA_VERSION) {
+        snprintf(note, DB_ERROR_SIZE,
+                 "%s was written by a newer Noren (schema %lld, ours is %d); install that version",
+                 d->file, (long long)version, DB_SCHEMA_VERSION);
+        return -ENOTSUP;
+    }
+    if (version == 0 && (rc = create(d, gateway)) != 0)
+        return rc;
+    rc = read_meta(d, owner, sizeof(owner));
+    if (rc != 0)
+        return rc;
+    if (strcmp(owner, gateway) != 0) {
+        snprintf(
+            note, DB_ERROR_SIZE,
+            "%s belongs to gateway \"%s\", noren.conf says \"%s\"; use another data_dir, or move "
+            "the file away",
+            d->file, owner, gateway);
+        return -EPERM;
+    }
+    for (int i = 0; i < ST_COUNT && rc == 0; i++)
+        rc = to_errno(
+            sqlite3_prepare_v3(d->sql, SQL[i], -1, SQLITE_PREPARE_PERSISTENT, &d->st[i], NULL));
+    d->deleted = d->id.acked;
+    return rc == 0 ? read_pragma(d, "SELECT count(*) FROM outbox", &d->counters.outbox_rows) : rc;
+}
+
+/* Moves a corrupt file and its WAL out of the way; nothing is deleted, a person may want to look. */
+static int quarantine(struct db *d, char *note)
+{
+    char to[DB_PATH_SIZE + 32], from_wal[DB_PATH_SIZE + 8], to_wal[DB_PATH_SIZE + 40];
+    int i = 1;
+
+    do {
+        snprintf(to, sizeof(to), "%s.quarantine-%d", d->file, i);
+    } while (access(to, F_OK) == 0 && i++ < 1000);
+    if (rename(d->file, to) != 0)
+        return -errno;
+    snprintf(from_wal, sizeof(from_wal), "%s-wal", d->file);
+    snprintf(to_wal, sizeof(to_wal), "%s-wal", to);
+    if (rename(from_wal, to_wal) != 0 && errno != ENOENT)
+        return -errno;
+    snprintf(
+        note, DB_ERROR_SIZE,
+        "%s was corrupt and is now %s; a new database with a new epoch was started, counts come "
+        "back from the sensors; recount what has none",
+        d->file, to);
+    return 0;
+}
+
+static void explain_open(const struct db *d, int rc, char *note)
+{
+    const char *remedy = rc == -EBUSY    ? "another process has it open; stop the other norend"
+                         : rc == -ENOSPC ? "the disk is full; free some space"
+                         : rc == -EACCES ? "no permission, or the folder does not exist; create it "
+                                           "and give it to the user norend runs as"
+                         : rc == -EROFS  ? "it is read-only; remount or change its owner"
+                                         : "look at the kernel log for disk errors";
+
+    snprintf(note, DB_ERROR_SIZE, "%s: cannot be opened (%s): %s", d->file,
+             d->sql != NULL ? sqlite3_errmsg(d->sql) : strerror(-rc), remedy);
+}
+
+int db_open(struct db **ret_db, const char *dir, const char *gateway, const char *bootid,
+            char ret_note[DB_ERROR_SIZE])
+{
+    struct db *d = calloc(1, sizeof(*d));
+    int rc;
+
+    ret_note[0] = '\0';
+    if (d == NULL)
+        return -ENOMEM;
+    d->last = &d->first;
+    d->deadline_us = NOREN_NEVER_US;
+    snprintf(d->bootid, sizeof(d->bootid), "%s", bootid);
+    snprintf(d->file, sizeof(d->file), "%s/noren.db", dir);
+    rc = open_file(d, gateway, ret_note);
+    if (rc == -EUCLEAN) {
+        char lost[DB_EPOCH_SIZE] = "", owner[NOREN_ID_SIZE];
+
+        if (read_meta(d, owner, sizeof(owner)) == 0) /* often its first pages are still good */
+            memcpy(lost, d->id.epoch, sizeof(lost));
+        close_sql(d);
+        rc = quarantine(d, ret_note);
+        if (rc == 0) {
+            memset(&d->id, 0, sizeof(d->id));
+            memcpy(d->id.prev_epoch, lost, sizeof(lost));
+            rc = open_file(d, gateway, ret_note);
+        }
+    }
+    if (rc != 0) {
+        if (rc != -ENOTSUP && rc != -EPERM)
+            explain_open(d, rc, ret_note);
+        close_sql(d);
+        free(d);
+        return rc;
+    }
+    *ret_db = d;
+    return 0;
+}
+
+void db_close(struct db *d)
+{
+    if (d == NULL)
+        return;
+    (void)db_commit(d, 0);
+    close_sql(d);
+    while (d->first != NULL) {
+        struct pending *p = d->first;
+
+        d->first = p->next;
+        free(p);
+    }
+    free(d->records);
+    free(d);
+}
+
+int db_limit_pages(struct db *d, int pages)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%d", pages);
+    return exec(d, sql);
+}
+
+int db_restore(struct db *d, int (*fn)(void *user, const struct record *r), void *user)
+{
+    sqlite3_stmt *st = NULL;
+    int bad = 0;
+    int rc = sqlite3_prepare_v2(d->sql, "SELECT kind,key,value FROM record ORDER BY kind,key", -1,
+                                &st, NULL);
+
+    while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
+        struct record r = {.kind = (enum record_kind)sqlite3_column_int(st, 0)};
+
+        copy_column(st, 1, r.key, sizeof(r.key));
+        copy_column(st, 2, r.value, sizeof(r.value));
+        bad += fn(user, &r) != 0;
+        rc = SQLITE_OK;
+    }
+    sqlite3_finalize(st);
+    return rc == SQLITE_DONE ? bad : to_errno(rc);
+}
+
+/* --- taking in ---------------------------------------------------------------------------------- */
+
+/* How long an event may wait for its commit (design section 10). */
+static int64_t commit_delay_us(const struct event *e)
+{
+    switch (event_class(e->kind)) {
+    case CLASS_OFFER:
+    case CLASS_HOLD:
+    case CLASS_ALERT:
+    case CLASS_TASK:
+        return DB_URGENT_US;
+    case CLASS_STOCK:
+        /* the shelf's events share struct shelf_change as their first member */
+        return e->kind == EVENT_SHELF_PICK && e->u.shelf_pick.change.stage == STAGE_PROVISIONAL
+                   ? DB_URGENT_US
+                   : DB_STOCK_US;
+    case CLASS_VISIT:
+    case CLASS_KPI:
+    case CLASS_GATEWAY:
+    case CLASS_COUNT:
+        break;
+    }
+    return DB_LAZY_US;
+}
+
+static void take_event(struct db *d, const struct event *e)
+{
+    char data[EVENT_DATA_SIZE];
+    int n = event_print_data(e, data, sizeof(data));
+    struct pending *p;
+
+    assert(n >= 0); /* EVENT_DATA_SIZE holds the data of any event */
+    p = d->pending_n < DB_PENDING_MAX ? malloc(sizeof(*p) + (size_t)n + 1) : NULL;
+    if (p == NULL) {
+        d->counters.events_dropped++;
+        return;
+    }
+    p->next = NULL;
+    p->seq = ++d->id.enqueued;
+    p->kind = e->kind;
+    p->t_us = e->t_us;
+    p->n = (size_t)n;
+    memcpy(p->data, data, (size_t)n + 1);
+    *d->last = p;
+    d->last = &p->next;
+    d->pending_n++;
+}
+
+/* The same row again replaces the one that waits: its number is bounded by the brain's state. */
+static void take_record(struct db *d, const struct record *r)
+{
+    for (size_t i = 0; i < d->records_n; i++) {
+        if (d->records[i].kind == r->kind && strcmp(d->records[i].key, r->key) == 0) {
+            d->records[i] = *r;
+            return;
+        }
+    }
+    if (d->records_n == d->records_cap) {
+        size_t cap = d->records_cap == 0 ? 64 : 2 * d->records_cap;
+        struct record *grown = realloc(d->records, cap * sizeof(*grown));
+
+        if (grown == NULL)
+            abort(); /* state without memory for it: a restart brings back what is on disk */
+        d->records = grown;
+        d->records_cap = cap;
+    }
+    d->records[d->records_n++] = *r;
+}
+
+void db_apply(struct db *d, const struct batch *b, int64_t now_us)
+{
+    int64_t delay_us = DB_LAZY_US;
+
+    if (b->events_n == 0 && b->records_n == 0)
+        return;
+    for (size_t i = 0; i < b->events_n; i++) {
+        if (commit_delay_us(&b->events[i]) < delay_us)
+            delay_us = commit_delay_us(&b->events[i]);
+        take_event(d, &b->events[i]);
+    }
+    for (size_t i = 0; i < b->records_n; i++)
+        take_record(d, &b->records[i]);
+    /* after a failure the retry's time stands: a full disk is not asked at every pick */
+    if (now_us + delay_us < d->deadline_us && d->problem[0] == '\0')
+        d->deadline_us = now_us + delay_us;
+    else if (d->deadline_us == NOREN_NEVER_US)
+        d->deadline_us = now_us + delay_us;
+}
+
+int64_t db_deadline(const struct db *d)
+{
+    return d->deadline_us;
+}
+
+int db_ack(struct db *d, const char *hq_id, const char *epoch, uint64_t seq)
+{
+    if (strcmp(epoch, d->id.epoch) != 0)
+        return -ESTALE;
+    if (seq > d->id.committed)
+        return -ERANGE;
+    if (seq <= d->id.acked)
+        return 0;
+    d->id.acked = seq;
+    snprintf(d->id.hq_id, sizeof(d->id.hq_id), "%s", hq_id);
+    return 0;
+}
+
+void db_set_clock(struct db *d, int64_t offset_us, enum clock_quality quality)
+{
+    int64_t moved = offset_us - d->boot.offset_us;
+
+    /* a disciplined clock wanders by microseconds all the time: that is no news worth a write */
+    if (d->boot_known && quality == d->boot.quality && moved > -NOREN_US_PER_MS &&
+        moved < NOREN_US_PER_MS)
+        return;
+    memcpy(d->boot.bootid, d->bootid, sizeof(d->boot.bootid));
+    d->boot.offset_us = offset_us;
+    d->boot.quality = quality;
+    d->boot_known = true;
+    d->boot_dirty = true;
+}
+
+/* --- commit ------------------------------------------------------------------------------------- */
+
+static int write_records(struct db *d)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < d->records_n && rc == 0; i++) {
+        const struct record *r = &d->records[i];
+        enum statement s = r->value[0] == '\0' ? ST_RECORD_DELETE : ST_RECORD_PUT;
+
+        bind_int(d, s, 1, r->kind);
+        bind_text(d, s, 2, r->key);
+        if (s == ST_RECORD_PUT)
+            bind_text(d, s, 3, r->value);
+        rc = run(d, s);
+    }
+    return rc;
+}
+
+static int write_events(struct db *d)
+{
+    int rc = 0;
+
+    for (const struct pending *p = d->first; p != NULL && rc == 0; p = p->next) {
+        bind_int(d, ST_EVENT, 1, (int64_t)p->seq);
+        bind_int(d, ST_EVENT, 2, event_class(p->kind));
+        bind_text(d, ST_EVENT, 3, event_type(p->kind));
+        bind_int(d, ST_EVENT, 4, p->t_us);
+        bind_text(d, ST_EVENT, 5, d->bootid);
+        sqlite3_bind_text(d->st[ST_EVENT], 6, p->data, (int)p->n, SQLITE_STATIC);
+        rc = run(d, ST_EVENT);
+    }
+    return rc;
+}
+
+/* Deletes first: on a file at its limit they make the room that the rest needs. */
+static int write_all(struct db *d, bool only_deletes)
+{
+    int rc = run(d, ST_BEGIN);
+
+    d->deleted_rows = 0;
+    if (rc == 0 && d->deleted < d->id.acked) {
+        bind_int(d, ST_DELETE, 1, (int64_t)d->id.acked);
+        rc = run(d, ST_DELETE);
+        d->deleted_rows = sqlite3_changes(d->sql);
+    }
+    if (rc == 0 && d->boot_dirty) {
+        bind_text(d, ST_BOOT, 1, d->boot.bootid);
+        bind_int(d, ST_BOOT, 2, d->boot.offset_us);
+        bind_int(d, ST_BOOT, 3, d->boot.quality);
+        rc = run(d, ST_BOOT);
+    }
+    if (rc == 0 && !only_deletes)
+        rc = write_records(d);
+    if (rc == 0 && !only_deletes)
+        rc = write_events(d);
+    if (rc == 0) {
+        bind_int(d, ST_META, 1, (int64_t)(only_deletes ? d->id.committed : d->id.enqueued));
+        bind_int(d, ST_META, 2, (int64_t)d->id.acked);
+        bind_text(d, ST_META, 3, d->id.hq_id);
+        rc = run(d, ST_META);
+    }
+    if (rc == 0)
+        rc = run(d, ST_COMMIT);
+    if (rc != 0 && !sqlite3_get_autocommit(d->sql))
+        (void)run(d, ST_ROLLBACK);
+    return rc;
+}
+
+static void note_deleted(struct db *d)
+{
+    d->counters.outbox_rows -= d->deleted_rows;
+    d->deleted = d->id.acked;
+    d->boot_dirty = false;
+}
+
+static void note_problem(struct db *d, int rc)
+{
+    const char *remedy =
+        rc == -ENOSPC ? "the disk is full: free space on it; sensing goes on and everything is kept"
+        : rc == -EUCLEAN
+            ? "the file is corrupt: norend restarts and moves it aside"
+            : "disk error: look at the kernel log; sensing goes on and everything is kept";
+
+    snprintf(d->problem, sizeof(d->problem), "%s: commit failed (%s): %s", d->file,
+             sqlite3_errmsg(d->sql), remedy);
+    d->counters.commit_failures++;
+}
+
+int db_commit(struct db *d, int64_t now_us)
+{
+    int rc;
+
+    if (d->first == NULL && d->records_n == 0 && d->deleted == d->id.acked) {
+        d->deadline_us = NOREN_NEVER_US;
+        return 0;
+    }
+    sqlite3_reset(d->st[ST_NEXT]); /* an open read would keep the WAL from starting over */
+    rc = write_all(d, false);
+    if (rc != 0) {
+        note_problem(d, rc);
+        d->deadline_us = now_us + DB_RETRY_US;
+        if (d->deleted < d->id.acked && write_all(d, true) == 0)
+            note_deleted(d); /* the next try finds room */
+        return rc;
+    }
+    note_deleted(d);
+    d->counters.outbox_rows += d->pending_n;
+    while (d->first != NULL) {
+        struct pending *p = d->first;
+
+        d->first = p->next;
+        free(p);
+    }
+    d->last = &d->first;
+    d->pending_n = 0;
+    d->records_n = 0;
+    d->id.committed = d->id.enqueued;
+    d->deadline_us = NOREN_NEVER_US;
+    d->problem[0] = '\0';
+    d->counters.commits++;
+    return 0;
+}
+
+const char *db_problem(const struct db *d)
+{
+    return d->problem;
+}
+
+/* --- sending ------------------------------------------------------------------------------------ */
+
+int db_next(struct db *d, uint64_t after, struct db_row *ret)
+{
+    sqlite3_stmt *st = d->st[ST_NEXT];
+    int rc;
+
+    sqlite3_reset(st); /* the last row's text was borrowed until now */
+    bind_int(d, ST_NEXT, 1, (int64_t)after);
+    rc = sqlite3_step(st);
+    if (rc != SQLITE_ROW) {
+        sqlite3_reset(st);
+        return to_errno(rc);
+    }
+    copy_column(st, 5, d->row_boot.bootid, sizeof(d->row_boot.bootid));
+    d->row_boot.offset_us = sqlite3_column_int64(st, 6);
+    d->row_boot.quality = (enum clock_quality)sqlite3_column_int(st, 7);
+    if (strcmp(d->row_boot.bootid, d->bootid) == 0 && d->boot_known)
+        d->row_boot = d->boot; /* fresher than the row */
+    else if (sqlite3_column_type(st, 6) == SQLITE_NULL)
+        d->row_boot.quality = CLOCK_FLOOR;
+    *ret = (struct db_row){
+        .seq = (uint64_t)sqlite3_column_int64(st, 0),
+        .class = (enum event_class)sqlite3_column_int(st, 1),
+        .type = (const char *)sqlite3_column_text(st, 2),
+        .t_us = sqlite3_column_int64(st, 3),
+        .boot = &d->row_boot,
+        .data = (const char *)sqlite3_column_text(st, 4),
+        .data_n = (size_t)sqlite3_column_bytes(st, 4),
+    };
+    return 1;
+}
+
+const struct db_identity *db_identity(const struct db *d)
+{
+    return &d->id;
+}
+
+struct db_counters db_counters(const struct db *d)
+{
+    return d->counters;
+}

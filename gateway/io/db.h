@@ -1,0 +1,110 @@
+/* The durable state: one SQLite file with the records of the brain and the outbox of events.
+ *
+ * A step's records and events become durable in one transaction, so stock and event can never disagree.
+ * What a batch brings waits in memory until its commit deadline (design section 10) and is written in one
+ * short transaction: when that fails (disk full, I/O error) the batch is still here, sensing goes on, and
+ * the commit is tried again. Keeping an SQL transaction open instead was rejected: SQLite rolls it back by
+ * itself on SQLITE_FULL, and what was in it would be gone.
+ *
+ * One process, one connection, locking_mode=EXCLUSIVE: versions up to 3.51.2 can corrupt a WAL database
+ * that has two (both Debian releases). WAL with synchronous=FULL: a commit is on the disk when it returns.
+ *
+ * Sequence numbers come from our own counter row: a plain rowid restarts at 1 once the outbox has drained,
+ * and HQ would throw real events away as duplicates.
+ */
+#ifndef NOREN_IO_DB_H
+#define NOREN_IO_DB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/batch.h"
+#include "core/event.h"
+
+#define DB_ERROR_SIZE  2048
+#define DB_EPOCH_SIZE  33 /* 128 random bits in hex */
+#define DB_BOOTID_SIZE 40
+
+struct db;
+
+/** Who this database belongs to, and where its numbering stands. */
+struct db_identity {
+    char epoch[DB_EPOCH_SIZE];
+    char prev_epoch[DB_EPOCH_SIZE]; /**< of the file that was set aside, "" when there was none */
+    char hq_id[NOREN_ID_SIZE];      /**< who sent the last ack, "" before the first */
+    uint64_t enqueued;              /**< last number given */
+    uint64_t committed;             /**< last number that is on disk */
+    uint64_t acked;                 /**< HQ has everything up to here */
+};
+
+struct db_counters {
+    int64_t commits;
+    int64_t commit_failures;
+    int64_t events_dropped; /**< the disk took nothing for so long that memory ran out */
+    int64_t outbox_rows;    /**< on disk, not yet deleted */
+};
+
+/** What time it was in one boot of the machine; `offset_us` is UTC minus boot time. */
+struct db_boot {
+    char bootid[DB_BOOTID_SIZE];
+    int64_t offset_us;
+    enum clock_quality quality;
+};
+
+/** One event on its way to HQ. `data` is borrowed until the next call on the database. */
+struct db_row {
+    uint64_t seq;
+    enum event_class class;
+    const char *type;
+    int64_t t_us;
+    const struct db_boot *boot;
+    const char *data; /**< JSON */
+    size_t data_n;
+};
+
+/** Opens or creates DIR/noren.db for `gateway` in the boot `bootid`. A corrupt file is moved aside and a
+ * new one, with a new epoch, takes its place: `ret_note` then says so ("" otherwise). Returns 0 or -errno
+ * with a sentence and remedy in `ret_note`: -EBUSY another process has it; -EPERM it belongs to another
+ * gateway; -ENOTSUP a newer version wrote it. */
+int db_open(struct db **ret_db, const char *dir, const char *gateway, const char *bootid,
+            char ret_note[DB_ERROR_SIZE]);
+
+/** Commits what waits, as far as the disk allows, and closes. NULL is allowed. */
+void db_close(struct db *d);
+
+/** Calls `fn` for each stored record, oldest kinds first. `fn` returns 0 or -1 (not understood: the row is
+ * kept). Returns how many were not understood, or -errno. */
+int db_restore(struct db *d, int (*fn)(void *user, const struct record *r), void *user);
+
+/** Takes a step's records and events, gives the events their numbers, and notes the commit deadline.
+ * Cannot fail: past its bound it counts and drops events (newest first); records are never dropped. */
+void db_apply(struct db *d, const struct batch *b, int64_t now_us);
+
+/** Boot time of the next commit, NOREN_NEVER_US when nothing waits. */
+int64_t db_deadline(const struct db *d);
+
+/** Writes everything that waits, and deletes what HQ has. Returns 0, or -errno: -ENOSPC, -EIO, ... with
+ * everything kept and a new deadline; -EUCLEAN the file turned out corrupt: restart, it will be moved
+ * aside. */
+int db_commit(struct db *d, int64_t now_us);
+
+/** What the last failed commit met, and the remedy. */
+const char *db_problem(const struct db *d);
+
+/** HQ has everything of this epoch up to `seq`; rows go with the next commit. -ESTALE: another epoch;
+ * -ERANGE: more than was ever sent. */
+int db_ack(struct db *d, const char *hq_id, const char *epoch, uint64_t seq);
+
+/** The current boot's relation to UTC changed; rides on the next commit. */
+void db_set_clock(struct db *d, int64_t offset_us, enum clock_quality quality);
+
+/** The first committed row after `after`. Returns 1, 0 at the end, or -errno. */
+int db_next(struct db *d, uint64_t after, struct db_row *ret);
+
+const struct db_identity *db_identity(const struct db *d);
+struct db_counters db_counters(const struct db *d);
+
+/** For tests: bounds the file to `pages` of 4 KiB, as a full disk would. */
+int db_limit_pages(struct db *d, int pages);
+
+#endif

@@ -1,0 +1,336 @@
+/* The durable state: numbers never reused, state and event together, and every way a disk lets us down. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+#include <sys/resource.h>
+#include <cmocka.h>
+
+#include "io/db.h"
+
+static char dir[64];
+static char note[DB_ERROR_SIZE];
+
+static struct db *open_db(void)
+{
+    struct db *d = NULL;
+
+    if (db_open(&d, dir, "gw1", "boot-1", note) != 0)
+        fail_msg("%s", note);
+    return d;
+}
+
+/* One settled pick and one record, as a step would give them. */
+static void put(struct db *d, int64_t now_us, const char *value)
+{
+    static struct batch b;
+    struct event *e;
+
+    batch_clear(&b);
+    e = batch_event(&b, EVENT_SHELF_PICK, now_us);
+    e->u.shelf_pick.change.stage = STAGE_SETTLED;
+    strcpy(e->u.shelf_pick.change.plate, "p1");
+    strcpy(batch_record(&b, RECORD_FACING, "p1/04901234567894")->value, value);
+    db_apply(d, &b, now_us);
+}
+
+static int remember(void *user, const struct record *r)
+{
+    strcpy(user, r->value);
+    return 0;
+}
+
+/* The one record's value on disk. */
+static const char *stored(struct db *d)
+{
+    static char value[RECORD_VALUE_SIZE];
+
+    value[0] = '\0';
+    assert_int_equal(db_restore(d, remember, value), 0);
+    return value;
+}
+
+static uint64_t count_rows(struct db *d)
+{
+    struct db_row row;
+    uint64_t n = 0, after = 0;
+
+    while (db_next(d, after, &row) == 1) {
+        assert_true(row.seq > after);
+        after = row.seq;
+        n++;
+    }
+    return n;
+}
+
+static void test_state_and_event_commit_together(void **state)
+{
+    struct db *d = open_db();
+    struct db_row row;
+    char epoch[DB_EPOCH_SIZE];
+
+    (void)state;
+    assert_int_equal(strlen(db_identity(d)->epoch), 32);
+    memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
+    put(d, 1000, "11");
+    assert_int_equal(db_next(d, 0, &row), 0); /* nothing is seen before its commit */
+    assert_int_equal(db_identity(d)->enqueued, 1);
+    assert_int_equal(db_identity(d)->committed, 0);
+    assert_int_equal(db_commit(d, 2000), 0);
+    assert_int_equal(db_next(d, 0, &row), 1);
+    assert_int_equal(row.seq, 1);
+    assert_int_equal(row.class, CLASS_STOCK);
+    assert_string_equal(row.type, "noren.shelf.pick");
+    assert_int_equal(row.t_us, 1000);
+    assert_string_equal(row.boot->bootid, "boot-1");
+    assert_non_null(strstr(row.data, "\"plate\":\"p1\""));
+    db_close(d);
+    d = open_db();
+    assert_string_equal(db_identity(d)->epoch, epoch);
+    assert_string_equal(stored(d), "11");
+    put(d, 1, ""); /* an empty value deletes */
+    assert_int_equal(db_commit(d, 2), 0);
+    assert_string_equal(stored(d), "");
+    db_close(d);
+}
+
+static void test_numbers_are_never_reused(void **state)
+{
+    struct db *d = open_db();
+    struct db_row row;
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        put(d, i, "x");
+    assert_int_equal(db_commit(d, 9), 0);
+    assert_int_equal(db_ack(d, "hq", "other", 5), -ESTALE);
+    assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, 6), -ERANGE);
+    assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, 5), 0);
+    assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, 2), 0); /* an old one changes nothing */
+    assert_int_equal(db_identity(d)->acked, 5);
+    assert_int_equal(db_commit(d, 10), 0); /* the deletes */
+    assert_int_equal(count_rows(d), 0);
+    assert_int_equal(db_counters(d).outbox_rows, 0);
+    db_close(d);
+    d = open_db();
+    assert_int_equal(db_identity(d)->acked, 5);
+    put(d, 11, "y");
+    assert_int_equal(db_commit(d, 12), 0);
+    assert_int_equal(db_next(d, 0, &row), 1);
+    assert_int_equal(row.seq, 6);
+    db_close(d);
+}
+
+static void test_deadlines_by_class(void **state)
+{
+    struct db *d = open_db();
+    static struct batch b;
+
+    (void)state;
+    assert_int_equal(db_deadline(d), NOREN_NEVER_US);
+    batch_clear(&b);
+    db_apply(d, &b, 5);
+    assert_int_equal(db_deadline(d), NOREN_NEVER_US);
+    batch_event(&b, EVENT_VISIT_OPENED, 0);
+    db_apply(d, &b, 0);
+    assert_int_equal(db_deadline(d), 5000000);
+    put(d, 0, "x"); /* a settled pick */
+    assert_int_equal(db_deadline(d), 250000);
+    batch_clear(&b);
+    batch_event(&b, EVENT_SHELF_PICK, 0)->u.shelf_pick.change.stage = STAGE_PROVISIONAL;
+    db_apply(d, &b, 0);
+    assert_int_equal(db_deadline(d), 50000);
+    batch_clear(&b);
+    batch_event(&b, EVENT_VISIT_CLOSED, 0);
+    db_apply(d, &b, 10); /* a lazy one does not put the urgent one off */
+    assert_int_equal(db_deadline(d), 50000);
+    assert_int_equal(db_commit(d, 50000), 0);
+    assert_int_equal(db_deadline(d), NOREN_NEVER_US);
+    db_close(d);
+}
+
+static void test_full_database_loses_nothing(void **state)
+{
+    struct db *d = open_db();
+    uint64_t n = 0;
+
+    (void)state;
+    assert_int_equal(db_limit_pages(d, 16), 0);
+    while (n < 10000) {
+        put(d, (int64_t)n, "full");
+        n++;
+        if (db_commit(d, (int64_t)n) != 0)
+            break;
+    }
+    assert_true(n < 10000);
+    assert_non_null(strstr(db_problem(d), "free space"));
+    assert_int_equal(db_counters(d).commit_failures, 1);
+    for (int i = 0; i < 20; i++, n++)
+        put(d, (int64_t)n, "later"); /* sensing goes on */
+    assert_int_equal(db_commit(d, 0), -ENOSPC);
+    assert_int_equal(db_deadline(d), 1000000); /* tried again, but not at every pick */
+    put(d, 1, "later");
+    n++;
+    assert_int_equal(db_deadline(d), 1000000);
+    /* HQ acks what is on disk: the rows go, and what waited finds room */
+    assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, db_identity(d)->committed), 0);
+    assert_int_equal(db_commit(d, 2), 0);
+    assert_string_equal(db_problem(d), "");
+    assert_string_equal(stored(d), "later");
+    assert_int_equal(db_identity(d)->committed, n);
+    assert_int_equal(count_rows(d), n - db_identity(d)->acked);
+    assert_int_equal(db_counters(d).outbox_rows, n - db_identity(d)->acked);
+    assert_int_equal(db_counters(d).events_dropped, 0);
+    db_close(d);
+}
+
+static void test_disk_full_loses_nothing(void **state)
+{
+    struct rlimit was, tight;
+    struct db *d = open_db();
+
+    (void)state;
+    put(d, 0, "before");
+    assert_int_equal(db_commit(d, 0), 0);
+    /* a limit on file size makes the write itself fail, as a full file system does */
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &was);
+    tight = (struct rlimit){.rlim_cur = 4096, .rlim_max = was.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &tight);
+    put(d, 1, "during");
+    assert_true(db_commit(d, 1) < 0);
+    assert_true(db_problem(d)[0] != '\0');
+    setrlimit(RLIMIT_FSIZE, &was);
+    assert_int_equal(db_commit(d, 2), 0);
+    db_close(d);
+    d = open_db();
+    assert_string_equal(stored(d), "during");
+    assert_int_equal(count_rows(d), 2);
+    db_close(d);
+}
+
+static void scribble(long at, const char *bytes, size_t n)
+{
+    char path[128];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/noren.db", dir);
+    f = fopen(path, "r+");
+    assert_non_null(f);
+    fseek(f, at, SEEK_SET);
+    fwrite(bytes, 1, n, f);
+    fclose(f);
+}
+
+static void test_corrupt_file_is_set_aside(void **state)
+{
+    struct db *d = open_db();
+    char epoch[DB_EPOCH_SIZE], path[128], junk[4096];
+
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        put(d, i, "x");
+    assert_int_equal(db_commit(d, 1), 0);
+    memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
+    db_close(d);
+    memset(junk, 0xa5, sizeof(junk));
+    scribble(5 * 4096L, junk, sizeof(junk)); /* a page in the middle */
+    d = open_db();
+    assert_non_null(strstr(note, "quarantine-1"));
+    assert_string_equal(db_identity(d)->prev_epoch, epoch);
+    assert_string_not_equal(db_identity(d)->epoch, epoch);
+    assert_int_equal(db_identity(d)->enqueued, 0);
+    db_close(d);
+    scribble(0, junk, 100); /* the header itself: nothing is known of the old epoch */
+    d = open_db();
+    assert_non_null(strstr(note, "quarantine-2"));
+    assert_string_equal(db_identity(d)->prev_epoch, "");
+    put(d, 0, "again");
+    assert_int_equal(db_commit(d, 1), 0);
+    db_close(d);
+    d = open_db();
+    assert_string_equal(note, "");
+    assert_string_equal(stored(d), "again");
+    db_close(d);
+    snprintf(path, sizeof(path), "%s/noren.db.quarantine-1", dir);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+static void test_refusals_say_why(void **state)
+{
+    struct db *d = open_db(), *other = NULL;
+
+    (void)state;
+    assert_int_equal(db_open(&other, dir, "gw1", "boot-1", note), -EBUSY);
+    assert_non_null(strstr(note, "stop the other norend"));
+    db_close(d);
+    assert_int_equal(db_open(&other, dir, "gw2", "boot-1", note), -EPERM);
+    assert_non_null(strstr(note, "belongs to gateway \"gw1\""));
+    assert_int_equal(db_open(&other, "/nonexistent", "gw1", "boot-1", note), -EACCES);
+    assert_non_null(strstr(note, "/nonexistent/noren.db"));
+    assert_null(other);
+}
+
+static void test_rows_of_an_earlier_boot_keep_its_clock(void **state)
+{
+    struct db *d = open_db();
+    struct db_row row;
+
+    (void)state;
+    db_set_clock(d, 1000, CLOCK_HELD);
+    put(d, 7, "x");
+    assert_int_equal(db_commit(d, 8), 0);
+    db_close(d);
+    assert_int_equal(db_open(&d, dir, "gw1", "boot-2", note), 0);
+    db_set_clock(d, 99999, CLOCK_SYNCED);
+    put(d, 1, "y");
+    assert_int_equal(db_commit(d, 2), 0);
+    assert_int_equal(db_next(d, 0, &row), 1);
+    assert_string_equal(row.boot->bootid, "boot-1");
+    assert_int_equal(row.boot->offset_us, 1000);
+    assert_int_equal(row.boot->quality, CLOCK_HELD);
+    assert_int_equal(db_next(d, 1, &row), 1);
+    assert_string_equal(row.boot->bootid, "boot-2");
+    assert_int_equal(row.boot->quality, CLOCK_SYNCED);
+    db_close(d);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    strcpy(dir, "/tmp/noren-db-XXXXXX");
+    return mkdtemp(dir) != NULL ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    char command[128];
+
+    (void)state;
+    snprintf(command, sizeof(command), "rm -r %s", dir);
+    return system(command); // NOLINT(cert-env33-c): our own temporary folder
+}
+
+#define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_DIR(test_state_and_event_commit_together),
+        WITH_DIR(test_numbers_are_never_reused),
+        WITH_DIR(test_deadlines_by_class),
+        WITH_DIR(test_full_database_loses_nothing),
+        WITH_DIR(test_disk_full_loses_nothing),
+        WITH_DIR(test_corrupt_file_is_set_aside),
+        WITH_DIR(test_refusals_say_why),
+        WITH_DIR(test_rows_of_an_earlier_boot_keep_its_clock),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

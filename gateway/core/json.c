@@ -147,6 +147,17 @@ void json_milli(struct json *j, int64_t v)
     put_digits(j, magnitude % 1000, 3);
 }
 
+void json_hex(struct json *j, const uint8_t *p, size_t n)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    begin_value(j);
+    put(j, "\"", 1);
+    for (size_t i = 0; i < n; i++)
+        put(j, (const char[2]){digits[p[i] >> 4], digits[p[i] & 15]}, 2);
+    put(j, "\"", 1);
+}
+
 void json_raw(struct json *j, const char *text)
 {
     begin_value(j);

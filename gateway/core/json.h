@@ -38,6 +38,8 @@ void json_bool(struct json *j, bool v);
 void json_null(struct json *j);
 /** Thousandths as a decimal with exactly three places: 873 -> 0.873. No floating point is involved. */
 void json_milli(struct json *j, int64_t v);
+/** Bytes as a string of lower-case hexadecimal digits. */
+void json_hex(struct json *j, const uint8_t *p, size_t n);
 /** Text that is JSON already. */
 void json_raw(struct json *j, const char *text);
 

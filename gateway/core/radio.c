@@ -1,6 +1,7 @@
 /* Bytes of a Bluetooth controller to observations; see radio.h. */
 #include "core/radio.h"
 
+#include <assert.h>
 #include <string.h>
 
 void radio_init(struct radio *r)
@@ -13,13 +14,18 @@ void radio_clock(struct radio *r, int64_t utc_us, enum clock_quality quality)
     members_clock(&r->members, utc_us, quality);
 }
 
-bool radio_node_key(struct radio *r, uint16_t node, const uint8_t key[16])
+static struct radio_node *find_node(struct radio *r, uint16_t node)
 {
-    struct radio_node *n = NULL;
-
     for (size_t i = 0; i < r->nodes_n; i++)
         if (r->nodes[i].node == node)
-            n = &r->nodes[i];
+            return &r->nodes[i];
+    return NULL;
+}
+
+bool radio_node_key(struct radio *r, uint16_t node, const uint8_t key[16])
+{
+    struct radio_node *n = find_node(r, node);
+
     if (n == NULL && r->nodes_n == RADIO_NODES_MAX)
         return false;
     if (n == NULL)
@@ -31,10 +37,118 @@ bool radio_node_key(struct radio *r, uint16_t node, const uint8_t key[16])
     return true;
 }
 
+/* A token was heard. False: nobody's, or a no of some kind; counted. */
+static bool hear_member(struct radio *r, const struct radio_in *in, const struct frame_member *f,
+                        int8_t rssi_dbm, struct obs *ret)
+{
+    struct member who;
+
+    if (!members_resolve(&r->members, f->step_low, f->mac, &who)) {
+        r->counters.tokens_unknown++;
+        return false;
+    }
+    r->counters.tokens_resolved++;
+    if ((who.consent & CONSENT_PRESENCE) == 0) {
+        r->counters.no_consent++;
+        return false;
+    }
+    /* -127 to 20 is what a controller may say (Core 5.4, Vol 4 Part E, 7.7.65.2) */
+    if (rssi_dbm < -127 || rssi_dbm > 20) {
+        r->counters.no_rssi++;
+        return false;
+    }
+    *ret = (struct obs){.t_us = in->t_us, .kind = OBS_SIGHTING};
+    ret->u.sighting.receiver = in->receiver;
+    ret->u.sighting.who.kind = WHO_MEMBER;
+    memcpy(ret->u.sighting.who.ref, who.ref, sizeof(who.ref));
+    ret->u.sighting.consent = who.consent;
+    ret->u.sighting.bucket = who.bucket;
+    ret->u.sighting.path = PATH_TOKEN;
+    ret->u.sighting.rssi_dbm = rssi_dbm;
+    return true;
+}
+
+/* A shelf node was heard. The counter is looked at before the tag, so that repetitions, which are most of
+ * what is heard, cost no AES. The first reading after start sets the counter: until then a recording of
+ * that node could be played to us, which is why a reading alone bills nobody. */
+static bool hear_node(struct radio *r, const struct radio_in *in, struct frame_shelf *f,
+                      struct obs *ret)
+{
+    struct radio_node *node = find_node(r, f->node);
+
+    if (node != NULL && node->heard && f->counter == node->counter) {
+        r->counters.nodes_repeated++;
+        return false;
+    }
+    if (node == NULL || (node->heard && f->counter < node->counter) ||
+        decode_shelf_open(f, node->key) != REFUSAL_NONE) {
+        r->counters.nodes_refused++;
+        return false;
+    }
+    node->heard = true;
+    node->counter = f->counter;
+    r->counters.nodes_good++;
+    *ret = (struct obs){.t_us = in->t_us, .kind = OBS_NODE};
+    ret->u.node.node = f->node;
+    ret->u.node.cell = f->cell;
+    ret->u.node.mass_mg = (int64_t)f->mass_dg * (NOREN_MG_PER_G / 10);
+    ret->u.node.status = f->status;
+    return true;
+}
+
+/* One report. Appends to ret; returns how many. */
+static size_t hear_report(struct radio *r, const struct radio_in *in,
+                          const struct hci_report *report, struct obs *ret)
+{
+    struct frame frames[DECODE_FRAMES_MAX];
+    struct decode_result d = decode_advert(report->data, frames);
+    size_t n = 0;
+
+    if (d.refused != REFUSAL_NONE) {
+        r->counters.refused_ad++;
+        if (d.by != NULL)
+            r->counters.refused[d.by->kind]++;
+        return 0;
+    }
+    if (d.n == 0)
+        r->counters.unknown++;
+    for (size_t i = 0; i < d.n; i++) {
+        r->counters.frames[frames[i].kind]++;
+        switch (frames[i].kind) {
+        case FRAME_MEMBER:
+            n += hear_member(r, in, &frames[i].u.member, report->rssi_dbm, &ret[n]);
+            break;
+        case FRAME_SHELF:
+            n += hear_node(r, in, &frames[i].u.shelf, &ret[n]);
+            break;
+        case FRAME_IBEACON:
+        case FRAME_BTHOME:
+        case FRAME_KINDS:
+            break;
+        }
+    }
+    return n;
+}
+
 size_t radio_step(struct radio *r, const struct radio_in *in, struct obs ret[RADIO_OBS_MAX])
 {
-    (void)in;
-    (void)ret;
+    struct hci_chains *chains = &r->chains[in->receiver < RECEIVERS_MAX ? in->receiver : 0];
+    struct hci_report report;
+    struct hci_walk walk;
+    size_t n = 0;
+
     r->counters.packets++;
-    return 0;
+    if (hci_open(in->packet, in->n, &walk) != REFUSAL_NONE) {
+        r->counters.refused_hci++;
+        return 0;
+    }
+    while (hci_next(&walk, &report)) {
+        r->counters.reports++;
+        if (hci_chain_part(chains, &report))
+            r->counters.fragments++;
+        else
+            n += hear_report(r, in, &report, ret + n);
+    }
+    assert(n <= RADIO_OBS_MAX);
+    return n;
 }

@@ -11,25 +11,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/decode.h"
+#include "core/hci.h"
+#include "core/limits.h"
 #include "core/members.h"
 #include "core/obs.h"
 
-/** Why something that was heard did not become an observation, or what it was; all monotonic counters. */
+/** What was heard and what became of it; all monotonic counters. */
 struct radio_counters {
     int64_t packets;     /**< HCI events seen */
     int64_t reports;     /**< advertising reports in them */
     int64_t refused_hci; /**< events whose lengths lie */
     int64_t refused_ad;  /**< reports with malformed AD structures, or a format's bad body */
-    int64_t unknown;     /**< well-formed, no format of ours */
+    int64_t refused[FRAME_KINDS]; /**< of these, by the format that refused */
+    int64_t frames[FRAME_KINDS];  /**< accepted, by format */
+    int64_t unknown;              /**< reports that are well-formed, of no format of ours */
+    int64_t fragments; /**< parts of advertisements longer than one event: not put together */
     int64_t tokens_resolved;
     int64_t tokens_unknown; /**< nobody's key fits, or the clock is not good enough */
     int64_t no_consent;     /**< resolved, but the member did not agree to presence */
     int64_t no_rssi;        /**< resolved, but the controller did not measure a strength */
-    int64_t fragments;  /**< parts of extended reports longer than one event: not put together */
-    int64_t nodes_good; /**< shelf node readings passed on */
-    int64_t nodes_repeated; /**< the reading before once more: nodes say each several times */
-    int64_t nodes_refused;  /**< no key for that node, wrong tag, or a counter that went back */
-    int64_t overflow;       /**< observations that did not fit one packet's answer */
+    int64_t nodes_good;     /**< shelf node readings passed on */
+    int64_t nodes_repeated; /**< the last reading once more: a node says each several times */
+    int64_t nodes_refused;  /**< no key of that node, wrong tag, or a counter that went back */
 };
 
 #define RADIO_NODES_MAX 256
@@ -43,11 +47,12 @@ struct radio_node {
 };
 
 /** All state of reception. `members` may be replaced at any time between two calls (core/members.h says
- * how); call radio_clock() right after. About 8 KB besides the members' own block. */
+ * how); call radio_clock() right after. About 10 KB besides the members' own block. */
 struct radio {
     struct members members;
     struct radio_node nodes[RADIO_NODES_MAX];
     size_t nodes_n;
+    struct hci_chains chains[RECEIVERS_MAX];
     struct radio_counters counters;
 };
 
@@ -59,7 +64,8 @@ struct radio_in {
     size_t n;
 };
 
-#define RADIO_OBS_MAX 32
+/* An event has at most 255 bytes and a token 16, a shelf node more: there can be no more. */
+#define RADIO_OBS_MAX 16
 
 /** Nobody, no nodes, no time. */
 void radio_init(struct radio *r);

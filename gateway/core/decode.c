@@ -1,0 +1,68 @@
+/* The table of formats and the walk through it; see decode.h. */
+#include "core/decode.h"
+
+/* clang-format off */
+const struct decoder decoders[FRAME_KINDS] = {
+    {FRAME_IBEACON, "ibeacon",      {AD_MANUFACTURER},                     0,                decode_ibeacon, print_ibeacon},
+    {FRAME_MEMBER,  "noren_member", {AD_UUIDS_128_SOME, AD_UUIDS_128_ALL}, NOREN_TOKEN_SIZE, decode_member,  print_member},
+    {FRAME_SHELF,   "noren_shelf",  {AD_SERVICE_DATA_128},                 0,                decode_shelf,   print_shelf},
+    {FRAME_BTHOME,  "bthome",       {AD_SERVICE_DATA_16},                  0,                decode_bthome,  print_bthome},
+};
+/* clang-format on */
+
+static enum refusal append(const struct decoder *d, struct rd body,
+                           struct frame ret[DECODE_FRAMES_MAX], size_t *ret_n)
+{
+    enum refusal r;
+
+    if (*ret_n == DECODE_FRAMES_MAX)
+        return REFUSAL_TOO_MANY;
+    r = d->decode(body, &ret[*ret_n]);
+    if (r == REFUSAL_NONE)
+        ret[(*ret_n)++].kind = d->kind;
+    return r;
+}
+
+enum refusal decode_structure(const struct decoder *d, const struct adv_structure *s,
+                              struct frame ret[DECODE_FRAMES_MAX], size_t *ret_n)
+{
+    struct rd list = s->data;
+    size_t before = *ret_n;
+
+    if (s->type == 0 || (s->type != d->ad_types[0] && s->type != d->ad_types[1]))
+        return REFUSAL_NOT_MINE;
+    if (d->item == 0)
+        return append(d, s->data, ret, ret_n);
+    while (list.n >= d->item) {
+        enum refusal r = append(d, rd_sub(&list, d->item), ret, ret_n);
+
+        if (r != REFUSAL_NONE && r != REFUSAL_NOT_MINE)
+            return r;
+    }
+    if (*ret_n == before)
+        return REFUSAL_NOT_MINE;
+    return list.n == 0 ? REFUSAL_NONE : REFUSAL_LENGTH;
+}
+
+struct decode_result decode_advert(struct rd data, struct frame ret[DECODE_FRAMES_MAX])
+{
+    struct decode_result result = {.refused = REFUSAL_NONE};
+    struct adv_walk walk = adv_open(data);
+    struct adv_structure s;
+    size_t n = 0;
+
+    while (adv_next(&walk, &s)) {
+        for (size_t i = 0; i < FRAME_KINDS; i++) {
+            enum refusal r = decode_structure(&decoders[i], &s, ret, &n);
+
+            if (r == REFUSAL_NOT_MINE)
+                continue;
+            if (r != REFUSAL_NONE)
+                return (struct decode_result){.refused = r, .by = &decoders[i]};
+            break;
+        }
+    }
+    result.refused = walk.refused;
+    result.n = walk.refused == REFUSAL_NONE ? n : 0;
+    return result;
+}

@@ -1,0 +1,113 @@
+/* AD structures to frames: the table of formats that Noren understands.
+ *
+ * One file a format (decode_x.c) and one row in decode.c. A decoder looks at the body of an AD structure
+ * and says "not mine" at the first byte that is another's; once it has claimed a body, a fault in it is a
+ * refusal with a reason. Exactly one decoder may claim anything: a test runs every vector against every row.
+ * Decoders hold no keys and no state; what is sealed is opened by whoever has the key.
+ */
+#ifndef NOREN_CORE_DECODE_H
+#define NOREN_CORE_DECODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/adv.h"
+#include "core/json.h"
+#include "core/refusal.h"
+#include "noren/cursor.h"
+#include "noren/wire.h"
+
+enum frame_kind { FRAME_IBEACON, FRAME_MEMBER, FRAME_SHELF, FRAME_BTHOME, FRAME_KINDS };
+
+/** iBeacon, also a store beacon. */
+struct frame_ibeacon {
+    uint8_t uuid[16];
+    uint16_t major, minor;
+    int8_t power_1m_dbm;
+};
+
+/** Noren member token: what tells members apart. */
+struct frame_member {
+    uint8_t step_low; /**< lowest byte of the sender's step */
+    uint8_t mac[NOREN_TOKEN_MAC_SIZE];
+};
+
+#define FRAME_SHELF_AAD (NOREN_NODE_HEADER - 1)
+
+/** Noren shelf node. mass_dg and status are sealed until decode_shelf_open(). */
+struct frame_shelf {
+    uint16_t node;
+    uint8_t cell;
+    uint32_t counter;
+    bool opened;
+    int32_t mass_dg; /**< tenths of a gram */
+    uint8_t status;  /**< enum noren_node_status */
+    uint8_t aad[FRAME_SHELF_AAD], body[NOREN_NODE_BODY], tag[4];
+};
+
+/** BTHome version 2. */
+struct frame_bthome {
+    bool encrypted;
+    int16_t packet_id; /**< 0..255, -1 = none */
+    struct rd objects; /**< borrowed from the packet; empty when encrypted */
+};
+
+/** What one AD structure said. Lives no longer than the packet. */
+struct frame {
+    enum frame_kind kind;
+    union {
+        struct frame_ibeacon ibeacon;
+        struct frame_member member;
+        struct frame_shelf shelf;
+        struct frame_bthome bthome;
+    } u;
+};
+
+/** One format. */
+struct decoder {
+    enum frame_kind kind;
+    const char *name;    /**< "format" in JSON */
+    uint8_t ad_types[2]; /**< where it is found; the second is 0 when there is one */
+    size_t item;         /**< the body is a list of items of this size; 0 = one body */
+    /** Fills `ret` and returns REFUSAL_NONE; on anything else `ret` is untouched. */
+    enum refusal (*decode)(struct rd body, struct frame *ret);
+    /** Writes the fields into the open JSON object. */
+    void (*print)(const struct frame *f, struct json *j);
+};
+
+/** The table, FRAME_KINDS rows in the order of enum frame_kind. */
+extern const struct decoder decoders[FRAME_KINDS];
+
+/* A legacy advertisement holds six frames at most, an event's worth of extended data 51. */
+#define DECODE_FRAMES_MAX 64
+
+/** Runs one row over one AD structure. REFUSAL_NONE: *ret_n frames were appended to `ret` (they fit). */
+enum refusal decode_structure(const struct decoder *d, const struct adv_structure *s,
+                              struct frame ret[DECODE_FRAMES_MAX], size_t *ret_n);
+
+/** What became of one advertisement. */
+struct decode_result {
+    enum refusal refused; /**< REFUSAL_NONE: `n` frames are in `ret` (none: nothing of ours) */
+    const struct decoder
+        *by; /**< who refused, or NULL when the AD structures themselves are wrong */
+    size_t n;
+};
+
+/** Decodes one advertisement: all of it, or nothing. */
+struct decode_result decode_advert(struct rd data, struct frame ret[DECODE_FRAMES_MAX]);
+
+/** Opens what a shelf node sealed. REFUSAL_NONE, or REFUSAL_TAG (then the frame is as before). */
+enum refusal decode_shelf_open(struct frame_shelf *s, const uint8_t key[16]);
+
+/* the decoders' own functions, for the table */
+enum refusal decode_ibeacon(struct rd body, struct frame *ret);
+void print_ibeacon(const struct frame *f, struct json *j);
+enum refusal decode_member(struct rd body, struct frame *ret);
+void print_member(const struct frame *f, struct json *j);
+enum refusal decode_shelf(struct rd body, struct frame *ret);
+void print_shelf(const struct frame *f, struct json *j);
+enum refusal decode_bthome(struct rd body, struct frame *ret);
+void print_bthome(const struct frame *f, struct json *j);
+
+#endif

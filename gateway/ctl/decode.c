@@ -1,0 +1,299 @@
+/* norenctl decode: what is in an advertisement (design section 15).
+ *
+ * One line in, one JSON object out, so that a file of captured air can be looked at with the usual tools.
+ * A line is an HCI event when it can be one to the byte (length byte and sub-event fit), else an AD payload;
+ * the guess is needed because both are just hexadecimal. Device addresses are never printed.
+ */
+#include "ctl/ctl.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/decode.h"
+#include "core/hci.h"
+#include "core/json.h"
+
+#define H4_EVENT 0x04 /* Core 5.4, Vol 4 Part A, 2 */
+
+struct decode_options {
+    bool structures;
+    bool has_key;
+    uint8_t key[16];
+};
+
+/* What is kept from line to line. */
+struct decode_state {
+    struct decode_options options;
+    struct hci_chains chains;
+    char *out; /* grows with the longest line */
+    size_t out_size;
+};
+
+/* Hexadecimal to bytes, in place of the text, white space ignored. Returns how many, or -1 with a reason. */
+static int unhex(char *line, size_t n, char *ret_reason, size_t size)
+{
+    uint8_t *bytes = (uint8_t *)line;
+    size_t digits = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        char c = line[i];
+        int v;
+
+        if (isspace((unsigned char)c))
+            continue;
+        if (!isxdigit((unsigned char)c)) {
+            snprintf(ret_reason, size, "not hexadecimal at column %zu", i + 1);
+            return -1;
+        }
+        v = isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+        /* never ahead of the reading: two digits make one byte */
+        bytes[digits / 2] = (uint8_t)(digits % 2 == 0 ? v << 4 : bytes[digits / 2] | v);
+        digits++;
+    }
+    if (digits % 2 != 0) {
+        snprintf(ret_reason, size, "an odd number of hexadecimal digits");
+        return -1;
+    }
+    return (int)(digits / 2);
+}
+
+/* True when the bytes are an advertising event; strips the H4 type byte if it is there. */
+static bool strip_event(struct rd *r)
+{
+    struct rd event = *r, e;
+    uint8_t length, kind;
+
+    if (event.n > 0 && event.p[0] == H4_EVENT)
+        rd_take(&event, 1);
+    e = event;
+    if (rd_u8(&e) != HCI_LE_META)
+        return false;
+    length = rd_u8(&e);
+    kind = e.n > 0 ? e.p[0] : 0;
+    if (e.bad || e.n != length || (kind != HCI_LE_ADV_REPORT && kind != HCI_LE_EXT_ADV_REPORT))
+        return false;
+    *r = event;
+    return true;
+}
+
+static void refuse(struct json *j, const char *who, const char *why)
+{
+    char reason[160];
+
+    snprintf(reason, sizeof(reason), "%s%s%s", who, who[0] != '\0' ? ": " : "", why);
+    json_key_str(j, "result", "refused");
+    json_key_str(j, "reason", reason);
+}
+
+/* Everything that can be wrong with one advertisement, before anything of its line is printed. */
+static enum refusal check(const struct decode_options *o, struct rd data, const char **ret_who)
+{
+    struct frame frames[DECODE_FRAMES_MAX];
+    struct decode_result d = decode_advert(data, frames);
+
+    *ret_who = d.by != NULL ? d.by->name : "";
+    for (size_t i = 0; i < d.n && o->has_key; i++) {
+        *ret_who = decoders[frames[i].kind].name;
+        if (frames[i].kind == FRAME_SHELF &&
+            decode_shelf_open(&frames[i].u.shelf, o->key) != REFUSAL_NONE)
+            return REFUSAL_TAG;
+    }
+    return d.refused;
+}
+
+static void print_frames(const struct decode_options *o, struct rd data, unsigned report,
+                         struct json *j)
+{
+    struct frame frames[DECODE_FRAMES_MAX];
+    struct decode_result d = decode_advert(data, frames);
+
+    for (size_t i = 0; i < d.n; i++) {
+        if (frames[i].kind == FRAME_SHELF && o->has_key)
+            decode_shelf_open(&frames[i].u.shelf, o->key);
+        json_open(j, '{');
+        json_key_str(j, "format", decoders[frames[i].kind].name);
+        json_key_i64(j, "report", report);
+        decoders[frames[i].kind].print(&frames[i], j);
+        json_close(j, '}');
+    }
+}
+
+static void print_structures(struct rd data, struct json *j)
+{
+    struct adv_walk walk = adv_open(data);
+    struct adv_structure s;
+
+    while (adv_next(&walk, &s)) {
+        json_open(j, '{');
+        json_key_i64(j, "type", s.type);
+        json_key(j, "data");
+        json_hex(j, s.data.p, s.data.n);
+        json_close(j, '}');
+    }
+}
+
+/* The advertisements of one line: several reports of an event, or one payload. */
+struct adverts {
+    struct {
+        struct rd data;
+        bool skip; /* part of a longer advertisement */
+    } a[256];
+    unsigned n;
+};
+
+static enum refusal split(struct decode_state *st, struct rd r, struct adverts *ret)
+{
+    struct hci_report report;
+    struct hci_walk walk;
+    enum refusal refused;
+
+    ret->n = 0;
+    if (!strip_event(&r)) {
+        ret->a[ret->n].skip = false;
+        ret->a[ret->n++].data = r;
+        return REFUSAL_NONE;
+    }
+    refused = hci_open(r.p, r.n, &walk);
+    while (hci_next(&walk, &report)) {
+        ret->a[ret->n].skip = hci_chain_part(&st->chains, &report);
+        ret->a[ret->n++].data = report.data;
+    }
+    return refused;
+}
+
+static void decode_bytes(struct decode_state *st, struct rd r, struct json *j)
+{
+    const struct decode_options *o = &st->options;
+    const char *who = "";
+    struct adverts adverts;
+    enum refusal refused = split(st, r, &adverts);
+
+    for (unsigned i = 0; i < adverts.n && refused == REFUSAL_NONE; i++)
+        if (!adverts.a[i].skip)
+            refused = check(o, adverts.a[i].data, &who);
+    if (refused != REFUSAL_NONE) {
+        refuse(j, who, refusal_text(refused));
+        return;
+    }
+    json_key_str(j, "result", "ok");
+    json_key(j, "frames");
+    json_open(j, '[');
+    for (unsigned i = 0; i < adverts.n; i++)
+        if (!adverts.a[i].skip)
+            print_frames(o, adverts.a[i].data, i, j);
+    json_close(j, ']');
+    if (!o->structures)
+        return;
+    json_key(j, "structures");
+    json_open(j, '[');
+    for (unsigned i = 0; i < adverts.n; i++)
+        if (!adverts.a[i].skip)
+            print_structures(adverts.a[i].data, j);
+    json_close(j, ']');
+}
+
+/* Prints the answer to one line; false when out of memory. */
+static bool decode_line(struct decode_state *st, int64_t number, char *line, size_t length)
+{
+    size_t need = 4096 + 64 * length; /* every AD byte as an own frame would be less */
+    char reason[80];
+    struct json j;
+    int n;
+
+    if (st->out_size < need) {
+        free(st->out);
+        st->out = malloc(need);
+        st->out_size = st->out != NULL ? need : 0;
+        if (st->out == NULL)
+            return false;
+    }
+    n = unhex(line, length, reason, sizeof(reason));
+    if (n == 0)
+        return true; /* an empty line is no advertisement */
+    j = json_init(st->out, st->out_size);
+    json_open(&j, '{');
+    json_key_i64(&j, "n", number);
+    if (n < 0)
+        refuse(&j, "", reason);
+    else
+        decode_bytes(st, rd_init(line, (size_t)n), &j);
+    json_close(&j, '}');
+    json_end(&j);
+    puts(st->out);
+    return true;
+}
+
+static int decode_stream(struct decode_state *st, FILE *in, const char *name)
+{
+    char *line = NULL;
+    size_t size = 0;
+    int64_t number = 0;
+    ssize_t n;
+    int status = CTL_OK;
+
+    while (status == CTL_OK && (n = getline(&line, &size, in)) >= 0)
+        if (!decode_line(st, ++number, line, (size_t)n))
+            status = CTL_FAILED;
+    if (ferror(in) || status != CTL_OK) {
+        fprintf(stderr, "norenctl decode: %s: %s\n", name, strerror(errno));
+        status = CTL_FAILED;
+    }
+    free(line);
+    return status;
+}
+
+/* Returns the index of the first argument that is no option, or -1. */
+static int parse_options(int argc, char **argv, struct decode_options *ret)
+{
+    int i;
+
+    for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
+        if (strcmp(argv[i], "--structures") == 0) {
+            ret->structures = true;
+        } else if (strcmp(argv[i], "--key") == 0 && i + 1 < argc) {
+            char text[2 * sizeof(ret->key) + 1], reason[80];
+
+            if (strlen(argv[++i]) != sizeof(text) - 1)
+                return -1;
+            memcpy(text, argv[i], sizeof(text));
+            if (unhex(text, sizeof(text) - 1, reason, sizeof(reason)) != (int)sizeof(ret->key))
+                return -1;
+            memcpy(ret->key, text, sizeof(ret->key));
+            ret->has_key = true;
+        } else if (strcmp(argv[i], "--") == 0) {
+            return i + 1;
+        } else {
+            return -1;
+        }
+    }
+    return i;
+}
+
+int cmd_decode(int argc, char **argv)
+{
+    struct decode_state st = {.out = NULL};
+    int first = parse_options(argc, argv, &st.options), status;
+    FILE *in = stdin;
+
+    if (first < 0)
+        return ctl_usage("decode", "options are --structures and --key with 32 hexadecimal digits");
+    if (argc - first > 1)
+        return ctl_usage("decode", "at most one FILE");
+    if (argc > first && strcmp(argv[first], "-") != 0)
+        in = fopen(argv[first], "re");
+    if (in == NULL) {
+        fprintf(stderr, "norenctl decode: %s: %s; give a readable file, or - for standard input\n",
+                argv[first], strerror(errno));
+        return CTL_FAILED;
+    }
+    status = decode_stream(&st, in, argc > first ? argv[first] : "standard input");
+    if (in != stdin)
+        fclose(in);
+    free(st.out);
+    return status;
+}

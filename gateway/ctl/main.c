@@ -1,0 +1,70 @@
+/* norenctl: the operator's tool. A table of subcommands and the dispatcher over it. */
+#include "ctl/ctl.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* In the order in which the list prints them. */
+static const struct ctl_command commands[] = {
+    {"decode", "[--structures] [--key HEX] [FILE]", "what is in an advertisement, from hexadecimal",
+     "Reads one advertisement a line (FILE, or standard input), as an HCI event or as its AD\n"
+     "payload, in hexadecimal; white space is ignored. Prints one JSON object a line.\n\n"
+     "  --structures  also print every AD structure\n"
+     "  --key HEX     16-byte key that opens what a Noren shelf node sealed\n",
+     cmd_decode},
+};
+
+#define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))
+
+static void print_commands(FILE *to)
+{
+    fputs("usage: norenctl COMMAND [ARGUMENT...]\n\ncommands:\n", to);
+    for (size_t i = 0; i < COMMANDS_N; i++)
+        fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].summary);
+    fputs("\n'norenctl COMMAND --help' says more about one.\n", to);
+}
+
+int ctl_usage(const char *name, const char *format, ...)
+{
+    va_list ap;
+
+    fprintf(stderr, "norenctl %s: ", name);
+    va_start(ap, format);
+    vfprintf(stderr, format, ap);
+    va_end(ap);
+    fprintf(stderr, "; see 'norenctl %s --help'\n", name);
+    return CTL_USAGE;
+}
+
+static int run(const struct ctl_command *c, int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            printf("usage: norenctl %s %s\n\n%s\n", c->name, c->synopsis, c->details);
+            return CTL_OK;
+        }
+    }
+    return c->run(argc, argv);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_commands(stderr);
+        return CTL_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_commands(stdout);
+        return CTL_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("norenctl " NOREN_VERSION);
+        return CTL_OK;
+    }
+    for (size_t i = 0; i < COMMANDS_N; i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return run(&commands[i], argc - 1, argv + 1);
+    fprintf(stderr, "norenctl: no command '%s'; 'norenctl --help' lists them\n", argv[1]);
+    return CTL_USAGE;
+}

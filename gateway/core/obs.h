@@ -94,8 +94,15 @@ struct obs {
 /** Enough for any observation's text but OBS_PLAN's. */
 #define OBS_TEXT_SIZE 320
 
-/** Writes one line without newline: `t_us kind fields...`, ids by `plan`. OBS_PLAN has no text (the shell
- * writes the plan's JSON). Returns the length, or -1 when it does not fit or has no text. */
+/** Writes one line without newline: `t_us TAB kind TAB fields...`, ids by `plan`. A tab, because an id may
+ * contain a space but no control character; so nothing needs escaping:
+ *   T tick                                    T clock UTC_US floor|held|synced
+ *   T sighting RECEIVER member|tag REF CONSENT BUCKET token|checkin|tag|door|line RSSI_DBM
+ *   T cell CELL COUNTS ok|absent|saturated|corrupt
+ *   T mass PLATE MASS_MG                      T node NODE CELL MASS_MG STATUS
+ *   T command tare|recount ID TARGET QUANTITY ACTOR
+ * OBS_PLAN has no text (the shell writes the plan's JSON). Returns the length, or -1 when it does not fit,
+ * has no text, or names what the plan does not have. */
 int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size);
 
 /** Reads such a line (`n` bytes, no newline). Returns NULL and fills `ret`, or a static string that says

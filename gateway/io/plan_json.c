@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,20 +172,36 @@ static bool read_facing(struct plan *p, struct plan_plate *plate, const struct d
 
 /* --- cells ------------------------------------------------------------------------------------- */
 
+/* A decimal number up to `max` at *text, which moves on; -1 when there is none. */
+static int64_t read_number(const char **text, int64_t max)
+{
+    int64_t v = 0;
+    const char *start = *text;
+
+    for (; **text >= '0' && **text <= '9'; (*text)++) {
+        v = v * 10 + (**text - '0');
+        if (v > max)
+            return -1;
+    }
+    return *text != start ? v : -1;
+}
+
 /* A cell whose id is node-N-C is read by shelf node number N, its cell C. */
 static bool read_node(const struct doc *d, const char *id, int64_t *ret_node)
 {
-    unsigned node, cell;
-    int end = 0;
+    const char *p = id + 5;
+    int64_t node, cell = -1;
 
     *ret_node = -1;
     if (strncmp(id, "node-", 5) != 0)
         return true;
-    if (sscanf(id, "node-%5u-%2u%n", &node, &cell, &end) != 2 || id[end] != 0 ||
-        node > UINT16_MAX || cell > 15)
+    node = read_number(&p, UINT16_MAX);
+    if (node >= 0 && *p++ == '-')
+        cell = read_number(&p, 15);
+    if (cell < 0 || *p != 0)
         return doc_refuse(
             d, "\"%s\" is no cell of a shelf node; write node-N-C, N 0..65535, C 0..15", id);
-    *ret_node = (int64_t)node << 4 | cell;
+    *ret_node = node << 4 | cell;
     return true;
 }
 

@@ -278,15 +278,11 @@ static void test_members_resolve(void **state UNUSED)
     struct members m = {0};
     struct member who;
     char error[PLAN_ERROR_SIZE] = "";
-    uint8_t mac[NOREN_TOKEN_MAC_SIZE], key[NOREN_DAY_KEY_SIZE];
-    struct wr w = wr_init(key, sizeof(key));
+    /* KEY as bytes */
+    static const uint8_t key[NOREN_DAY_KEY_SIZE] = {0xd2, 0xd6, 0x30, 0x54, 0x58, 0x2a, 0x28, 0xae,
+                                                    0x0f, 0x43, 0xb7, 0x6e, 0xcb, 0xe5, 0xa1, 0x11};
+    uint8_t mac[NOREN_TOKEN_MAC_SIZE];
 
-    for (const char *p = KEY; *p != 0; p += 2) {
-        unsigned byte;
-
-        assert_int_equal(sscanf(p, "%2x", &byte), 1);
-        wr_u8(&w, (uint8_t)byte);
-    }
     noren_token_mac(key, NOREN_VECTOR_STEP, mac);
     assert_int_equal(read_members(&m, good_members, error), 0);
     members_clock(&m, NOREN_VECTOR_UNIX_S * NOREN_US_PER_S, CLOCK_SYNCED);

@@ -1,0 +1,45 @@
+/* One identity that was heard: what locate.c filters and zone.c judges. */
+#ifndef NOREN_CORE_TRACK_H
+#define NOREN_CORE_TRACK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "noren/units.h"
+
+#define TRACK_SLOTS 12 /* receivers remembered per identity */
+
+/** Levels are in 1/16 dB; slot times are `ticks` of 2^14 us that wrap after 1073 s: a track is gone long
+ * before, and 10,000 tracks fit in 1.4 MB. */
+struct track {
+    int64_t heard_us;      /**< last sighting */
+    uint32_t challenge_ms; /**< since when the challenger leads; low bits of the boot time */
+    uint16_t heard_tick[TRACK_SLOTS];
+    int16_t level[TRACK_SLOTS];
+    uint16_t zone;          /**< committed zone, also one that must not be told; NO_INDEX: none */
+    uint16_t challenger;    /**< zone that leads now; equals `zone` when nobody challenges */
+    uint16_t announced;     /**< zone that was last told to the world */
+    uint16_t confidence_pm; /**< share of the likelihood that speaks for `zone` */
+    uint16_t decided_tick;  /**< when the levels were judged last */
+    uint16_t visit;         /**< slot in struct visits, or NO_INDEX */
+    uint16_t older, newer;  /**< neighbours in its list */
+    uint16_t chain;         /**< next in its hash bucket */
+    uint8_t receiver[TRACK_SLOTS];
+    uint8_t slots_n;
+    uint8_t list; /**< enum track_list */
+    bool dirty;   /**< something is to be told, the batch was full */
+    char ref[NOREN_ID_SIZE];
+};
+
+static inline uint16_t track_tick(int64_t t_us)
+{
+    return (uint16_t)((uint64_t)t_us >> 14);
+}
+
+/** Time since a tick, to 16 ms; right while it is less than 1073 s ago. */
+static inline int64_t track_age_us(uint16_t tick, int64_t t_us)
+{
+    return (int64_t)(uint16_t)(track_tick(t_us) - tick) << 14;
+}
+
+#endif

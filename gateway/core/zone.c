@@ -1,0 +1,293 @@
+/* Likelihood of zones and commitment with margin and dwell; see zone.h. */
+#include "core/zone.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Path loss exponent 2.2: indoors with line of sight for some of the receivers; 1.6 to 3 all serve. */
+#define PATH_EXPONENT 2.2
+/* What is left unexplained by it, one sigma, and where a receiver stops to be believed (Huber). */
+#define SIGMA_DB 5
+#define HUBER    (8 * 16)
+/* A receiver that should hear somebody at more than this and does not, speaks against the point. It
+ * counts a third: it may also be busy, or its radio scheduled elsewhere. */
+#define FLOOR_DBM      (-92)
+#define SILENCE_WEIGHT 3 /* of 10 */
+/* Ageing: a silent receiver keeps its level for a while, then fades. */
+#define FADE_AFTER_US 1500000
+#define FADE_DB_PER_S 3
+/* Lists: 4 dB between two zones' best receivers count as one nat. */
+#define LIST_DB_PER_NAT 4
+/* A challenger must be e (2.75) times as likely as the incumbent, for one second. */
+#define DWELL_MS 1000
+/* Fewer receivers than this cannot tell a place on a plane. */
+#define PLANE_MIN 3
+/* Levels are judged at most this often per track. */
+#define DECIDE_EVERY_US 100000
+
+#define OUTSIDE ZONES_MAX /* index of "in no zone" among the candidates */
+
+/** Levels at the moment of decision, aged, strongest first not required. */
+struct levels {
+    int level[RECEIVERS_MAX]; /**< 1/16 dB; only where `heard` */
+    uint32_t heard;           /**< by receiver index */
+    uint16_t strongest;
+    int floor;
+};
+
+/** Likelihood of each zone, up to a common factor; the last one is "outside all". */
+struct verdict {
+    uint64_t mass[ZONES_MAX + 1];
+    uint64_t total;
+};
+
+static bool on_edge(double ax, double ay, double bx, double by, double x, double y)
+{
+    double cross = (bx - ax) * (y - ay) - (by - ay) * (x - ax);
+
+    return cross == 0 && x >= fmin(ax, bx) && x <= fmax(ax, bx) && y >= fmin(ay, by) &&
+           y <= fmax(ay, by);
+}
+
+/** Even-odd rule; a point on an edge is inside. */
+static bool zone_holds(const struct plan_zone *z, double x, double y)
+{
+    bool inside = false;
+
+    for (uint8_t i = 0; i < z->corners_n; i++) {
+        uint8_t k = (uint8_t)(i == 0 ? z->corners_n - 1 : i - 1);
+        double ax = z->corners[k].x_m, ay = z->corners[k].y_m;
+        double bx = z->corners[i].x_m, by = z->corners[i].y_m;
+
+        if (on_edge(ax, ay, bx, by, x, y))
+            return true;
+        if ((ay > y) != (by > y) && x < (bx - ax) * (y - ay) / (by - ay) + ax)
+            inside = !inside;
+    }
+    return inside;
+}
+
+uint16_t zone_at(const struct plan *plan, double x_m, double y_m)
+{
+    for (uint16_t i = 0; i < plan->zones_n; i++)
+        if (zone_holds(&plan->zones[i], x_m, y_m))
+            return i;
+    return NO_INDEX;
+}
+
+uint16_t zone_public(const struct plan *plan, uint16_t zone)
+{
+    return zone < plan->zones_n && !plan->zones[zone].no_track ? zone : NO_INDEX;
+}
+
+struct box {
+    double x0, x1, y0, y1;
+};
+
+static void box_add(struct box *b, double x, double y)
+{
+    b->x0 = fmin(b->x0, x);
+    b->x1 = fmax(b->x1, x);
+    b->y0 = fmin(b->y0, y);
+    b->y1 = fmax(b->y1, y);
+}
+
+/** The rectangle around all corners and receivers; empty (x0 > x1) without polygons or receivers. */
+static struct box bounds(struct zone_map *m, const struct plan *plan)
+{
+    struct box b = {1e9, -1e9, 1e9, -1e9};
+    const struct box none = b;
+    bool polygons = false;
+
+    for (uint16_t i = 0; i < plan->zones_n; i++) {
+        const struct plan_zone *z = &plan->zones[i];
+
+        m->listed |= z->corners_n == 0 ? z->receivers : 0;
+        for (uint8_t j = 0; j < z->corners_n; j++)
+            box_add(&b, z->corners[j].x_m, z->corners[j].y_m);
+        polygons = polygons || z->corners_n > 0;
+    }
+    for (uint16_t i = 0; i < plan->receivers_n; i++) {
+        if (!plan->receivers[i].placed)
+            continue;
+        box_add(&b, plan->receivers[i].x_m, plan->receivers[i].y_m);
+        m->placed |= UINT32_C(1) << i;
+    }
+    return polygons && m->placed != 0 ? b : none;
+}
+
+static void add_point(struct zone_map *m, const struct plan *plan, double x, double y)
+{
+    m->zone[m->points_n] = zone_at(plan, x, y);
+    for (uint16_t r = 0; r < plan->receivers_n; r++) {
+        double dx = x - plan->receivers[r].x_m, dy = y - plan->receivers[r].y_m;
+
+        /* Receivers hang about a metre above or below a pocket: that bounds the near field. */
+        m->gain[r][m->points_n] =
+            (int16_t)lround(-16 * 5 * PATH_EXPONENT * log10(dx * dx + dy * dy + 1));
+    }
+    m->points_n++;
+}
+
+void zone_map_build(struct zone_map *m, const struct plan *plan)
+{
+    struct box b;
+    double step;
+
+    memset(m, 0, sizeof(*m));
+    for (int i = 0; i < ZONE_WEIGHTS; i++)
+        m->weight[i] = (uint32_t)lround(65536 * exp(-i / 16.0));
+    b = bounds(m, plan);
+    if (b.x0 > b.x1)
+        return;
+    step = fmax(sqrt((b.x1 - b.x0) * (b.y1 - b.y0) / (ZONE_POINTS * 0.9)), 0.25);
+    for (; (floor((b.x1 - b.x0) / step) + 1) * (floor((b.y1 - b.y0) / step) + 1) > ZONE_POINTS;)
+        step *= 1.05;
+    for (double x = b.x0 + step / 2; x < b.x1 || x == b.x0 + step / 2; x += step)
+        for (double y = b.y0 + step / 2; y < b.y1 || y == b.y0 + step / 2; y += step)
+            add_point(m, plan, x, y);
+}
+
+static struct levels levels_at(const struct track *t, int64_t t_us)
+{
+    struct levels v = {.strongest = NO_INDEX, .floor = FLOOR_DBM * 16};
+    int weakest = 0;
+
+    for (uint8_t i = 0; i < t->slots_n; i++) {
+        int64_t over = track_age_us(t->heard_tick[i], t_us) - FADE_AFTER_US;
+        int level = t->level[i];
+
+        if (over > 0)
+            level -= (int)(over * (16 * FADE_DB_PER_S) / NOREN_US_PER_S);
+        if (level < (FLOOR_DBM - 8) * 16)
+            continue;
+        v.level[t->receiver[i]] = level;
+        v.heard |= UINT32_C(1) << t->receiver[i];
+        weakest = level < weakest ? level : weakest;
+        if (v.strongest == NO_INDEX || level > v.level[v.strongest])
+            v.strongest = t->receiver[i];
+    }
+    /* With all slots taken, a receiver that is not among them may hear as much as the weakest. */
+    if (t->slots_n == TRACK_SLOTS && weakest > v.floor)
+        v.floor = weakest;
+    return v;
+}
+
+/** Likelihood, in 2^-16, of something that is `nat16` sixteenths of a nat worse than the best. */
+static uint32_t weigh(const struct zone_map *m, int nat16)
+{
+    return nat16 < ZONE_WEIGHTS ? m->weight[nat16] : 0;
+}
+
+static void judge_lists(const struct zone_map *m, const struct plan *plan, const struct levels *v,
+                        struct verdict *ret)
+{
+    for (uint16_t z = 0; z < plan->zones_n; z++) {
+        uint32_t mine = plan->zones[z].corners_n == 0 ? plan->zones[z].receivers & v->heard : 0;
+        int best = INT16_MIN;
+
+        for (uint16_t r = 0; mine != 0; r++, mine >>= 1)
+            if ((mine & 1) != 0 && v->level[r] > best)
+                best = v->level[r];
+        if (best > INT16_MIN)
+            ret->mass[z] = weigh(m, (v->level[v->strongest] - best) / LIST_DB_PER_NAT);
+        ret->total += ret->mass[z];
+    }
+}
+
+/** How badly a point explains the levels, in sixteenths of a nat. */
+static int misfit(const struct zone_map *m, const struct levels *v, uint16_t point,
+                  const uint8_t *heard, int heard_n, const uint8_t *silent, int silent_n)
+{
+    int power = 0;
+    int cost = 0;
+    int quiet = 0;
+
+    for (int i = 0; i < heard_n; i++)
+        power += v->level[heard[i]] - m->gain[heard[i]][point];
+    power /= heard_n;
+    for (int i = 0; i < heard_n; i++) {
+        int e = v->level[heard[i]] - m->gain[heard[i]][point] - power;
+
+        e = e < 0 ? -e : e;
+        cost += e < HUBER ? e * e : HUBER * (2 * e - HUBER);
+    }
+    for (int i = 0; i < silent_n; i++) {
+        int e = power + m->gain[silent[i]][point] - v->floor;
+
+        e = e < 0 ? 0 : e;
+        quiet += e < HUBER ? e * e : HUBER * (2 * e - HUBER);
+    }
+    cost += quiet / 10 * SILENCE_WEIGHT;
+    /* e is in 1/16 dB: 16 nats16 * e^2 / (2 sigma^2 * 256) */
+    return cost / (32 * SIGMA_DB * SIGMA_DB);
+}
+
+static void judge_plane(const struct zone_map *m, const struct levels *v, struct verdict *ret)
+{
+    uint8_t heard[RECEIVERS_MAX], silent[RECEIVERS_MAX];
+    int heard_n = 0, silent_n = 0;
+    int cost[ZONE_POINTS];
+    int best = INT32_MAX;
+
+    for (uint8_t r = 0; r < RECEIVERS_MAX; r++) {
+        if ((m->placed >> r & 1) == 0)
+            continue;
+        if ((v->heard >> r & 1) != 0)
+            heard[heard_n++] = r;
+        else
+            silent[silent_n++] = r;
+    }
+    if (heard_n < PLANE_MIN)
+        return;
+    for (uint16_t p = 0; p < m->points_n; p++) {
+        cost[p] = misfit(m, v, p, heard, heard_n, silent, silent_n);
+        best = cost[p] < best ? cost[p] : best;
+    }
+    for (uint16_t p = 0; p < m->points_n; p++) {
+        uint32_t w = weigh(m, cost[p] - best);
+
+        ret->mass[m->zone[p] == NO_INDEX ? OUTSIDE : m->zone[p]] += w;
+        ret->total += w;
+    }
+}
+
+bool zone_decide(const struct zone_map *m, const struct plan *plan, struct track *t, int64_t t_us)
+{
+    struct verdict verdict = {.total = 0};
+    uint32_t now_ms = (uint32_t)(t_us / NOREN_US_PER_MS);
+    uint16_t best = OUTSIDE;
+    uint16_t zone;
+    struct levels v;
+
+    if (track_age_us(t->decided_tick, t_us) < DECIDE_EVERY_US)
+        return false;
+    t->decided_tick = track_tick(t_us);
+    v = levels_at(t, t_us);
+    if (v.strongest == NO_INDEX)
+        return false;
+    if ((m->listed >> v.strongest & 1) != 0)
+        judge_lists(m, plan, &v, &verdict);
+    else if (m->points_n > 0)
+        judge_plane(m, &v, &verdict);
+    if (verdict.total == 0)
+        return false;
+    for (uint16_t z = 0; z < plan->zones_n; z++)
+        if (verdict.mass[z] > verdict.mass[best])
+            best = z;
+    zone = best == OUTSIDE ? NO_INDEX : best;
+    if (zone == t->zone ||
+        4 * verdict.mass[best] < 11 * verdict.mass[t->zone == NO_INDEX ? OUTSIDE : t->zone]) {
+        t->challenger = t->zone;
+        return false;
+    }
+    if (t->challenger != zone) {
+        t->challenger = zone;
+        t->challenge_ms = now_ms;
+    }
+    if (now_ms - t->challenge_ms < DWELL_MS)
+        return false;
+    t->zone = zone;
+    t->confidence_pm = (uint16_t)(1000 * verdict.mass[best] / verdict.total);
+    return true;
+}

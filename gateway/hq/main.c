@@ -1,0 +1,378 @@
+/* noren-hq: takes in what gateways send, acknowledges what is safe, serves the pages.
+ *
+ * One thread, one sd-event loop, one SQLite connection. A message from the broker goes through ingest.c into
+ * a transaction that up to 200 messages or 50 ms share; after its commit the acks go out signed, and the
+ * pages are told what changed. This file only ties the parts together.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "hq/ack.h"
+#include "hq/broker.h"
+#include "hq/config.h"
+#include "hq/ingest.h"
+#include "hq/log.h"
+#include "hq/roster.h"
+#include "hq/store.h"
+#include "io/jws.h"
+#include "noren/topic.h"
+#include "noren/units.h"
+#include "noren/wire.h"
+
+/* Exit codes: 0 asked to stop, 1 cannot go on, 2 wrong usage or configuration. */
+enum { EXIT_CANNOT = 1, EXIT_USAGE = 2 };
+
+struct hq {
+    struct hq_config config;
+    struct store store;
+    struct ingest ingest;
+    struct roster roster;
+    struct jws_key *key;
+    sd_event *loop;
+    struct broker *broker;
+    sd_event_source *commit_timer, *minute_timer;
+    uint32_t date; /* UTC date the published day keys are centred on */
+    bool commit_trouble;
+    bool refusal_logged[REFUSALS];
+};
+
+static int64_t utc_now_us(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * NOREN_US_PER_S + ts.tv_nsec / 1000;
+}
+
+/* --- what goes down -------------------------------------------------------------------------- */
+
+static void publish_signed(struct hq *hq, const char *topic, const char *payload)
+{
+    char *token = NULL;
+
+    if (!broker_connected(hq->broker)) /* connected() publishes everything anyway */
+        return;
+    int r = jws_sign(hq->key, payload, strlen(payload), &token);
+    if (r == 0)
+        r = broker_publish(hq->broker, topic, token, strlen(token), NOREN_CONTENT_JWS);
+    if (r < 0)
+        hq_log(HQ_ERROR, "cannot publish %s: %s", topic, strerror(-r));
+    free(token);
+}
+
+static void publish_ack(struct hq *hq, int64_t epoch_id)
+{
+    char topic[ACK_TOPIC_SIZE], payload[ACK_PAYLOAD_SIZE];
+
+    if (ack_print(&hq->store, epoch_id, topic, payload) == 0)
+        publish_signed(hq, topic, payload);
+}
+
+static void publish_members(struct hq *hq, int64_t gateway_id)
+{
+    char topic[ACK_TOPIC_SIZE], store_name[NOREN_ID_SIZE], *payload = NULL;
+    sqlite3_stmt *stmt = store_bind(
+        &hq->store, "SELECT tenant, store, gateway FROM gateway WHERE id = ?", "i", gateway_id);
+
+    if (stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW)
+        return;
+    snprintf(topic, sizeof(topic), NOREN_TOPIC_ROOT "/" NOREN_TOPIC_DESIRED,
+             (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1),
+             (const char *)sqlite3_column_text(stmt, 2), "members");
+    snprintf(store_name, sizeof(store_name), "%s", (const char *)sqlite3_column_text(stmt, 1));
+    sqlite3_reset(stmt);
+    int r = store_begin(&hq->store);
+    if (r == 0)
+        r = roster_print(&hq->roster, &hq->store, gateway_id, store_name,
+                         utc_now_us() / NOREN_US_PER_S, &payload);
+    if (r == 0)
+        r = store_commit(&hq->store);
+    if (r == 0)
+        publish_signed(hq, topic, payload);
+    else
+        hq_log(HQ_ERROR, "cannot make the members bundle for %s: %s", topic, strerror(-r));
+    store_rollback(&hq->store);
+    free(payload);
+}
+
+static void for_each_id(struct hq *hq, const char *sql, void (*call)(struct hq *, int64_t))
+{
+    json_t *rows = store_rows(&hq->store, sql, "");
+    size_t i;
+    const json_t *row;
+
+    json_array_foreach(rows, i, row) call(hq, json_integer_value(json_object_get(row, "id")));
+    json_decref(rows);
+}
+
+static void publish_all_members(struct hq *hq)
+{
+    hq->date = noren_utc_date(utc_now_us() / NOREN_US_PER_S);
+    for_each_id(hq, "SELECT id FROM gateway", publish_members);
+}
+
+/* --- what comes up --------------------------------------------------------------------------- */
+
+static void commit(struct hq *hq)
+{
+    struct ingest_result result;
+
+    sd_event_source_set_enabled(hq->commit_timer, SD_EVENT_OFF);
+    int r = ingest_commit(&hq->ingest, &result);
+    if (r < 0) {
+        if (!hq->commit_trouble)
+            hq_log(HQ_ERROR,
+                   "cannot store events: %s (%s); gateways keep them and send them again; check "
+                   "space and permissions of %s",
+                   strerror(-r), store_error(&hq->store), hq->config.data_dir);
+        hq->commit_trouble = true;
+        return;
+    }
+    if (hq->commit_trouble)
+        hq_log(HQ_NOTE, "storing events works again");
+    hq->commit_trouble = false;
+    for (int i = 0; i < result.epochs_n; i++)
+        publish_ack(hq, result.epochs[i]);
+    for (int i = 0; i < result.gateways_n; i++)
+        publish_members(hq, result.gateways[i]);
+}
+
+static int on_commit_timer(sd_event_source *source, uint64_t due_us, void *user)
+{
+    (void)source;
+    (void)due_us;
+    commit(user);
+    return 0;
+}
+
+static void on_message(void *user, const char *topic, const void *payload, size_t n, bool retained)
+{
+    struct hq *hq = user;
+    enum refusal why = ingest_message(&hq->ingest, topic, payload, n, retained, utc_now_us());
+
+    if (why != REFUSAL_NONE && !hq->refusal_logged[why]) {
+        hq->refusal_logged[why] = true;
+        hq_log(HQ_WARNING, "refused a message on %s: %s; more of this kind are only counted", topic,
+               refusal_text(why));
+    }
+    if (hq->ingest.pending >= INGEST_GROUP_MAX) {
+        commit(hq);
+    } else if (hq->ingest.pending == 1) {
+        sd_event_source_set_time_relative(hq->commit_timer, INGEST_DELAY_US);
+        sd_event_source_set_enabled(hq->commit_timer, SD_EVENT_ONESHOT);
+    }
+}
+
+static void on_connected(void *user)
+{
+    struct hq *hq = user;
+
+    commit(hq);
+    for_each_id(hq, "SELECT id FROM epoch", publish_ack);
+    publish_all_members(hq);
+}
+
+static int on_minute(sd_event_source *source, uint64_t due_us, void *user)
+{
+    struct hq *hq = user;
+
+    (void)due_us;
+    if (noren_utc_date(utc_now_us() / NOREN_US_PER_S) != hq->date) {
+        commit(hq);
+        publish_all_members(hq);
+    }
+    sd_event_source_set_time_relative(source, 60 * NOREN_US_PER_S);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* --- start and stop -------------------------------------------------------------------------- */
+
+static int open_store(struct hq *hq)
+{
+    char path[CONFIG_PATH_SIZE + 16], error[256];
+
+    if (mkdir(hq->config.data_dir, 0750) < 0 && errno != EEXIST) {
+        hq_log(HQ_ERROR, "cannot make %s: %s; make it, or set data_dir", hq->config.data_dir,
+               strerror(errno));
+        return -errno;
+    }
+    snprintf(path, sizeof(path), "%s/hq.db", hq->config.data_dir);
+    int r = store_open(&hq->store, path, error);
+    if (r < 0)
+        hq_log(HQ_ERROR, "cannot open %s: %s; is another noren-hq running on it?", path, error);
+    return r;
+}
+
+static int load_key(struct hq *hq)
+{
+    char *token = NULL;
+    int r = jws_key_load(&hq->key, hq->config.key);
+
+    if (r == 0)
+        r = jws_sign(hq->key, "", 0, &token);
+    free(token);
+    if (r < 0)
+        hq_log(HQ_ERROR,
+               "cannot use %s: %s; it must be an Ed25519 private key (openssl genpkey "
+               "-algorithm ed25519)",
+               hq->config.key, strerror(-r));
+    return r;
+}
+
+/* Everything that can be checked without touching anything. */
+static int load(struct hq *hq, const char *path)
+{
+    char error[ROSTER_ERROR_SIZE];
+    struct stat st;
+
+    int r = hq_config_load(&hq->config, path, error);
+    if (r == 0)
+        r = roster_load(&hq->roster, hq->config.members, error);
+    if (r < 0) {
+        hq_log(HQ_ERROR, "%s", error);
+        return r;
+    }
+    if (stat(hq->config.pages, &st) < 0 || !S_ISDIR(st.st_mode)) {
+        hq_log(HQ_ERROR, "%s: pages = %s is not a folder; name gateway/dashboard", path,
+               hq->config.pages);
+        return -ENOTDIR;
+    }
+    return load_key(hq);
+}
+
+static int start(struct hq *hq)
+{
+    static const struct broker_calls CALLS = {.connected = on_connected, .message = on_message};
+    sigset_t set;
+
+    int r = open_store(hq);
+    if (r < 0)
+        return r;
+    ingest_init(&hq->ingest, &hq->store);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    r = sd_event_default(&hq->loop);
+    if (r >= 0)
+        r = sd_event_add_signal(hq->loop, NULL, SIGTERM, NULL, NULL);
+    if (r >= 0)
+        r = sd_event_add_signal(hq->loop, NULL, SIGINT, NULL, NULL);
+    if (r >= 0)
+        r = sd_event_add_time_relative(hq->loop, &hq->commit_timer, CLOCK_MONOTONIC,
+                                       INGEST_DELAY_US, 1000, on_commit_timer, hq);
+    if (r >= 0)
+        r = sd_event_add_time_relative(hq->loop, &hq->minute_timer, CLOCK_MONOTONIC,
+                                       60 * NOREN_US_PER_S, 0, on_minute, hq);
+    if (r >= 0)
+        r = sd_event_set_watchdog(hq->loop, true);
+    if (r >= 0) {
+        r = broker_open(&hq->broker, hq->loop, &hq->config, &CALLS, hq);
+        if (r < 0)
+            hq_log(HQ_ERROR, "cannot use ca, cert or key of [mqtt]: %s; check the files",
+                   strerror(-r));
+    }
+    return r < 0 ? r : 0;
+}
+
+static void stop(struct hq *hq)
+{
+    if (hq->store.db != NULL)
+        commit(hq);
+    broker_close(hq->broker);
+    sd_event_source_disable_unref(hq->minute_timer);
+    sd_event_source_disable_unref(hq->commit_timer);
+    sd_event_unref(hq->loop);
+    if (hq->store.db != NULL)
+        store_close(&hq->store);
+    jws_key_free(hq->key);
+    roster_free(&hq->roster);
+}
+
+static void print_help(FILE *f)
+{
+    fputs(
+        "usage: noren-hq --config FILE [--check-config]\n"
+        "Headquarters: stores what gateways send over MQTT, acknowledges it, serves the pages.\n"
+        "  -c, --config FILE   hq.conf with [hq] data_dir, http_port (8080), http_bind\n"
+        "                      (127.0.0.1), key, members, pages and [mqtt] host, port (8883), ca,\n"
+        "                      cert, key, tenant; file names are relative to the file's folder\n"
+        "      --check-config  say what is wrong, or nothing, and stop\n"
+        "  -h, --help          this text\n"
+        "      --version       the version\n"
+        "exit: 0 stopped by a signal, 1 cannot go on, 2 wrong usage or configuration\n",
+        f);
+}
+
+/* Returns -1 to go on, or the exit code. */
+static int read_arguments(int argc, char **argv, const char **ret_config, bool *ret_check)
+{
+    static const struct option OPTIONS[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:h", OPTIONS, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            *ret_config = optarg;
+            break;
+        case 'k':
+            *ret_check = true;
+            break;
+        case 'h':
+            print_help(stdout);
+            return EXIT_SUCCESS;
+        case 'v':
+            puts("noren-hq " NOREN_VERSION);
+            return EXIT_SUCCESS;
+        default:
+            print_help(stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (*ret_config == NULL || optind != argc) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    static struct hq hq;
+    const char *config = NULL;
+    bool check = false;
+
+    int code = read_arguments(argc, argv, &config, &check);
+    if (code >= 0)
+        return code;
+    if (load(&hq, config) < 0) {
+        code = EXIT_USAGE;
+    } else if (check) {
+        code = EXIT_SUCCESS;
+    } else if (start(&hq) < 0) {
+        code = EXIT_CANNOT;
+    } else {
+        sd_notify(0, "READY=1");
+        hq_log(HQ_INFO, "started, hq_id %s", hq.store.hq_id);
+        code = sd_event_loop(hq.loop) < 0 ? EXIT_CANNOT : EXIT_SUCCESS;
+        sd_notify(0, "STOPPING=1");
+    }
+    stop(&hq);
+    return code;
+}

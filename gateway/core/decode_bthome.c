@@ -183,7 +183,7 @@ static void print_event(struct json *j, enum shape shape, uint8_t code)
     if (name != NULL)
         json_str(j, name);
     else
-        json_null(j);
+        json_nil(j);
 }
 
 static void print_value(struct json *j, const struct object *o, struct rd value)
@@ -239,7 +239,7 @@ void print_bthome(const struct frame *f, struct json *j)
     if (b->packet_id >= 0)
         json_i64(j, b->packet_id);
     else
-        json_null(j);
+        json_nil(j);
     json_key(j, "measurements");
     json_open(j, '[');
     while (next_object(&walk, &id, &value)) {

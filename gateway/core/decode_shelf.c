@@ -63,10 +63,10 @@ void print_shelf(const struct frame *f, struct json *j)
     if (s->opened)
         json_i64(j, (int64_t)s->mass_dg * (NOREN_MG_PER_G / 10));
     else
-        json_null(j);
+        json_nil(j);
     json_key(j, "status");
     if (s->opened)
         json_i64(j, s->status);
     else
-        json_null(j);
+        json_nil(j);
 }

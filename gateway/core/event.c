@@ -147,7 +147,7 @@ static void print_shelf(struct json *j, const struct shelf_change *c)
 static void print_nullable(struct json *j, int64_t v)
 {
     if (v == EVENT_NULL)
-        json_null(j);
+        json_nil(j);
     else
         json_i64(j, v);
 }

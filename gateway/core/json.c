@@ -169,7 +169,7 @@ void json_bool(struct json *j, bool v)
     json_raw(j, v ? "true" : "false");
 }
 
-void json_null(struct json *j)
+void json_nil(struct json *j)
 {
     json_raw(j, "null");
 }
@@ -184,7 +184,7 @@ void json_key_nstr(struct json *j, const char *name, const char *s)
 {
     json_key(j, name);
     if (s[0] == 0)
-        json_null(j);
+        json_nil(j);
     else
         json_str(j, s);
 }

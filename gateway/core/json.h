@@ -35,7 +35,8 @@ void json_key(struct json *j, const char *name);
 void json_str(struct json *j, const char *s);
 void json_i64(struct json *j, int64_t v);
 void json_bool(struct json *j, bool v);
-void json_null(struct json *j);
+/** null. Not json_null: jansson has a function of that name, and a static library would win silently. */
+void json_nil(struct json *j);
 /** Thousandths as a decimal with exactly three places: 873 -> 0.873. No floating point is involved. */
 void json_milli(struct json *j, int64_t v);
 /** Bytes as a string of lower-case hexadecimal digits. */

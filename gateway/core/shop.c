@@ -141,7 +141,7 @@ static void print_facing(const struct shop *s, uint16_t plate, uint8_t facing, s
     if (now.known)
         json_i64(j, now.on_shelf);
     else
-        json_null(j);
+        json_nil(j);
     json_key_i64(j, "capacity", f->capacity);
     json_key_i64(j, "min", f->min);
     json_key_i64(j, "atp", atp.units);
@@ -223,7 +223,7 @@ int shop_print_store(const struct shop *s, char *buf, size_t size)
         json_key_str(&j, "zone", s->plan->zones[i].id);
         json_key(&j, "members");
         if (members[i] > 0 && members[i] < ANONYMITY_K)
-            json_null(&j);
+            json_nil(&j);
         else
             json_i64(&j, members[i]);
         json_close(&j, '}');

@@ -45,7 +45,7 @@ static void put_aside(struct ingest *in, int64_t gateway_id, const struct messag
     if (e->epoch == NULL)
         return;
     int64_t epoch_id = ack_find_epoch(in->store, gateway_id, e->epoch);
-    char *body = json_dumps(e->json, JSON_COMPACT);
+    char *body = json_dumps(e->json, JSON_COMPACT | JSON_REAL_PRECISION(15));
     int r = epoch_id < 0 ? -EIO
                          : store_run(in->store,
                                      "INSERT INTO covered(epoch_id, first_seq, last_seq, reason,"
@@ -62,7 +62,7 @@ static void put_aside(struct ingest *in, int64_t gateway_id, const struct messag
 static int insert_event(struct ingest *in, int64_t epoch_id, const struct message_event *e,
                         const char *class, int64_t utc_us)
 {
-    char *body = json_dumps(e->json, JSON_COMPACT);
+    char *body = json_dumps(e->json, JSON_COMPACT | JSON_REAL_PRECISION(15));
 
     if (body == NULL)
         return -ENOMEM;

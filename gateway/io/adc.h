@@ -16,6 +16,7 @@
 struct adc;
 struct sim;
 
+/** What became of the frames of a bank since adc_open. */
 struct adc_counters {
     int64_t frames_good;
     int64_t frames_refused;
@@ -31,9 +32,15 @@ int adc_open(struct adc **ret_adc, const struct board_bank *bank, const uint16_t
 /** Readable (EPOLLIN) when readings wait. */
 int adc_fd(const struct adc *a);
 
-/** Takes up to `cap` waiting OBS_CELL observations. Returns how many, or -errno. */
+/** Takes up to `cap` waiting OBS_CELL observations, in the order of their cell's conversions. Returns how
+ * many, or -errno. */
 int adc_read(struct adc *a, struct obs *ret, size_t cap);
 
+/** NULL, or a sentence saying what is missing and the remedy. Reading is correct all the same: a thread that
+ * is preempted more often has more frames refused. */
+const char *adc_degraded(const struct adc *a);
+
+/** Monotonic counts; may be called while the thread runs. */
 struct adc_counters adc_counters(const struct adc *a);
 
 /** Stops the thread and frees; NULL is allowed. */

@@ -1,0 +1,299 @@
+/* Reading a bank of weight ADCs; see bank.h. */
+#include "io/bank.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define SECOND_US      INT64_C(1000000)
+#define POWER_CYCLE_US 150 /* the datasheet asks for more than 60 */
+#define CLIPS_MAX      3 /* codes in a row that make a saturated cell (reference, fault detection) */
+
+void bank_init(struct bank *b, const struct board_bank *config, const struct bank_bus *bus)
+{
+    const struct hx711_config chip = {
+        .rate_sps = (uint16_t)config->rate_sps,
+        .pulses = config->gain == 32   ? 26
+                  : config->gain == 64 ? 27
+                                       : 25,
+        .sck_high_max_us = (uint16_t)config->sck_high_max_us,
+        .shared = config->sck_n < config->cells_n,
+    };
+    int64_t now = bus->now_us(bus->ctx);
+
+    assert(config->sck_n == 1 || config->sck_n == config->cells_n);
+    *b = (struct bank){
+        .bus = *bus,
+        .cells_n = config->cells_n,
+        .groups_n = config->sck_n,
+        .pulses = chip.pulses,
+    };
+    for (uint8_t i = 0; i < b->groups_n; i++) {
+        b->groups[i] = (struct bank_group){.line = i, .first = i, .n = 1};
+        if (chip.shared)
+            b->groups[i].n = b->cells_n;
+    }
+    for (int i = 0; i < b->cells_n; i++) {
+        struct bank_cell *c = &b->cells[i];
+        struct hx711_result none[HX711_RESULTS_MAX];
+
+        hx711_stream_init(&c->stream, &chip);
+        hx711_stream_reset(&c->stream, now, none);
+        c->seen_high_us = c->heard_us = c->good_us = now;
+        c->report_us = now + SECOND_US;
+        c->expected_until_us = now + 6 * (int64_t)hx711_stream_period_us(&c->stream);
+    }
+}
+
+/* --- results ------------------------------------------------------------------------------------ */
+
+static void report(struct bank *b, uint8_t cell, enum cell_fault fault, int64_t now,
+                   struct bank_reading **ret)
+{
+    b->cells[cell].report_us = now + SECOND_US;
+    *(*ret)++ = (struct bank_reading){.t_us = now, .cell = cell, .fault = fault};
+}
+
+static void take(struct bank *b, uint8_t cell, const struct hx711_result *results, size_t n,
+                 int64_t now, struct bank_reading **ret)
+{
+    struct bank_cell *c = &b->cells[cell];
+
+    for (size_t i = 0; i < n; i++) {
+        if (results[i].reason == HX711_GOOD) {
+            c->clips = 0;
+            c->good_us = results[i].ready_us;
+            c->report_us = 0; /* the next fault is news */
+            *(*ret)++ = (struct bank_reading){
+                .t_us = results[i].ready_us, .cell = cell, .counts = results[i].counts};
+        } else if (results[i].reason == HX711_CLIP) {
+            if (c->clips < CLIPS_MAX)
+                c->clips++;
+            if (c->clips == CLIPS_MAX && now >= c->report_us)
+                report(b, cell, CELL_SATURATED, now, ret);
+        }
+    }
+}
+
+/* --- clocking ----------------------------------------------------------------------------------- */
+
+/* Clocks one frame out of a group. Only the chips that were low have a frame; the others are not awaited
+ * any more and get the pulses along, which a chip that is not ready ignores. */
+static int clock_group(struct bank *b, const struct bank_group *g,
+                       struct hx711_frame frames[BOARD_BANK_CELLS_MAX])
+{
+    const struct bank_bus *bus = &b->bus;
+    int64_t rise = bus->now_us(bus->ctx), fall;
+    uint32_t levels = 0;
+    int r;
+
+    for (int i = g->first; i < g->first + g->n; i++) {
+        const struct bank_cell *c = &b->cells[i];
+
+        hx711_frame_begin(&frames[i], c->seen_high_us, c->low_us, rise, !c->low);
+    }
+    for (int pulse = 0; pulse < b->pulses; pulse++) {
+        rise = bus->now_us(bus->ctx);
+        r = bus->set_sck(bus->ctx, g->line, true);
+        if (r >= 0)
+            r = bus->set_sck(bus->ctx, g->line, false);
+        if (r < 0)
+            return r;
+        fall = bus->now_us(bus->ctx);
+        r = bus->get_dout(bus->ctx, &levels);
+        if (r < 0)
+            return r;
+        for (int i = g->first; i < g->first + g->n; i++)
+            hx711_frame_pulse(&frames[i], rise, fall, (levels >> i & 1) != 0);
+    }
+    r = bus->get_dout(bus->ctx, &levels);
+    if (r < 0)
+        return r;
+    fall = bus->now_us(bus->ctx);
+    for (int i = g->first; i < g->first + g->n; i++)
+        hx711_frame_end(&frames[i], fall, (levels >> i & 1) != 0);
+    return 0;
+}
+
+static int read_group(struct bank *b, struct bank_group *g, struct bank_reading **ret)
+{
+    struct hx711_frame frames[BOARD_BANK_CELLS_MAX];
+    struct hx711_result results[HX711_RESULTS_MAX];
+    int r = clock_group(b, g, frames);
+    int64_t now = b->bus.now_us(b->bus.ctx);
+
+    for (uint8_t i = g->first; i < g->first + g->n; i++) {
+        struct bank_cell *c = &b->cells[i];
+
+        if (c->pending && r == 0) {
+            take(b, i, results, hx711_stream_push(&c->stream, &frames[i], results), now, ret);
+            c->heard_us = now;
+        }
+        if (!c->stream.timed && (c->pending || now < c->expected_until_us))
+            c->expected_until_us = now + 6 * (int64_t)hx711_stream_period_us(&c->stream);
+        c->pending = false;
+        c->seen_high_us = now;
+    }
+    return r;
+}
+
+/* Holds PD_SCK high until the chips power down, and lets them start again. */
+static int power_cycle(struct bank *b, struct bank_group *g, struct bank_reading **ret)
+{
+    struct hx711_result results[HX711_RESULTS_MAX];
+    int r = b->bus.set_sck(b->bus.ctx, g->line, true);
+    int64_t now;
+
+    b->bus.wait_us(b->bus.ctx, POWER_CYCLE_US);
+    if (r == 0)
+        r = b->bus.set_sck(b->bus.ctx, g->line, false);
+    now = b->bus.now_us(b->bus.ctx);
+    for (uint8_t i = g->first; i < g->first + g->n; i++) {
+        struct bank_cell *c = &b->cells[i];
+
+        take(b, i, results, hx711_stream_reset(&c->stream, now, results), now, ret);
+        c->expected_until_us = now + 6 * (int64_t)hx711_stream_period_us(&c->stream);
+    }
+    return r;
+}
+
+/* --- waiting ------------------------------------------------------------------------------------ */
+
+/* DOUT of one cell as a look between two moments found it. An edge lies between the last look that found
+ * high and the first that finds low; both are taken on the side that makes the interval longer.
+ * A chip that waits for its neighbours shows a short high when its next conversion overtakes it: the
+ * first edge stays the one that counts (the frame logic knows the conversion time). */
+static void see(struct bank_cell *c, bool low, int64_t before, int64_t after)
+{
+    c->low = low;
+    if (!low && c->pending && ++c->highs > 1)
+        c->pending = false; /* no blink: it was no edge */
+    if (low)
+        c->highs = 0;
+    if (low && !c->pending) {
+        c->pending = true;
+        c->low_us = after;
+    } else if (!c->pending) {
+        c->seen_high_us = before;
+    }
+}
+
+static int look(struct bank *b, int64_t *ret_now)
+{
+    int64_t before = b->bus.now_us(b->bus.ctx), after;
+    uint32_t levels;
+    int r = b->bus.get_dout(b->bus.ctx, &levels);
+
+    after = b->bus.now_us(b->bus.ctx);
+    *ret_now = after;
+    for (int i = 0; i < b->cells_n && r == 0; i++)
+        see(&b->cells[i], (levels >> i & 1) == 0, before, after);
+    return r;
+}
+
+/* True when the group should be clocked now: somebody is ready, and nobody alive is still to come. */
+static bool is_due(struct bank *b, const struct bank_group *g, int64_t now,
+                   struct bank_reading **ret)
+{
+    struct hx711_result results[HX711_RESULTS_MAX];
+    bool any = false, missing = false;
+
+    for (uint8_t i = g->first; i < g->first + g->n; i++) {
+        struct bank_cell *c = &b->cells[i];
+
+        if (c->pending) {
+            any = any || c->low;
+            missing = missing || !c->low;
+            continue;
+        }
+        take(b, i, results, hx711_stream_wait(&c->stream, now, results), now, ret);
+        if (c->stream.timed || now < c->expected_until_us)
+            missing = true;
+    }
+    return any && !missing;
+}
+
+/* Reports what is wrong, at most once a second and cell. A group in which nobody answers is power-cycled;
+ * one with a living chip is not, the cure would cost that one four conversions every second. */
+static int check_faults(struct bank *b, struct bank_group *g, int64_t now,
+                        struct bank_reading **ret)
+{
+    bool silent = true, reported = false;
+
+    for (uint8_t i = g->first; i < g->first + g->n; i++) {
+        struct bank_cell *c = &b->cells[i];
+        bool absent = now - c->heard_us > SECOND_US;
+
+        silent = silent && absent;
+        if (now < c->report_us || now - c->good_us <= SECOND_US)
+            continue;
+        if (!absent && c->clips == CLIPS_MAX)
+            continue; /* reported as it comes in */
+        report(b, i, absent ? CELL_ABSENT : CELL_CORRUPT, now, ret);
+        reported = reported || absent;
+    }
+    return silent && reported ? power_cycle(b, g, ret) : 0;
+}
+
+/* When to look at a group again: just before the next edge that is expected, in small steps around it,
+ * rarely when nobody is alive. */
+static int64_t next_look(const struct bank *b, const struct bank_group *g, int64_t now)
+{
+    int32_t period = hx711_stream_period_us(&b->cells[g->first].stream);
+    int64_t step = period / 50, next = INT64_MAX;
+
+    for (int i = g->first; i < g->first + g->n; i++) {
+        const struct bank_cell *c = &b->cells[i];
+        int64_t edge = now + step;
+
+        if (c->pending && c->low)
+            continue; /* waits for the others */
+        if (c->stream.timed && !c->pending)
+            edge = c->stream.ready_us + hx711_stream_period_us(&c->stream) - step;
+        else if (!c->pending && now >= c->expected_until_us)
+            continue; /* dead */
+        if (edge < next)
+            next = edge;
+    }
+    if (next == INT64_MAX)
+        return now + period / 4;
+    return next > now + step ? next : now + step;
+}
+
+size_t bank_poll(struct bank *b, struct bank_reading ret[BANK_READINGS_MAX], int64_t *ret_next_us)
+{
+    struct bank_reading *out = ret;
+    int64_t now, next = INT64_MAX, at;
+    int looked = look(b, &now);
+
+    b->bus_error = looked;
+    for (int i = 0; i < b->groups_n; i++) {
+        struct bank_group *g = &b->groups[i];
+        int r = looked, cured;
+
+        if (r == 0 && is_due(b, g, now, &out))
+            r = read_group(b, g, &out);
+        cured = check_faults(b, g, now, &out);
+        if (r < 0 || cured < 0)
+            b->bus_error = r < 0 ? r : cured;
+        at = next_look(b, g, b->bus.now_us(b->bus.ctx));
+        if (at < next)
+            next = at;
+    }
+    if (b->bus_error < 0) /* do not storm a bus that fails */
+        next = now + hx711_stream_period_us(&b->cells[0].stream);
+    *ret_next_us = next;
+    return (size_t)(out - ret);
+}
+
+void bank_counts(const struct bank *b, int64_t *ret_good, int64_t *ret_refused)
+{
+    *ret_good = 0;
+    *ret_refused = 0;
+    for (int i = 0; i < b->cells_n; i++) {
+        const uint32_t *count = b->cells[i].stream.count;
+
+        *ret_good += count[HX711_GOOD];
+        for (int reason = HX711_GOOD + 1; reason < HX711_REASONS; reason++)
+            *ret_refused += count[reason];
+    }
+}

@@ -1,0 +1,88 @@
+/* Reading a bank of HX711-class chips: when to look, when to clock, what to make of silence.
+ *
+ * The one reading code path of real lines and simulated chips. It knows lines only through a bus of four
+ * calls and never sleeps for long itself: bank_poll() does what is due and says when it wants to be called
+ * next, so the sampling thread and a test in virtual time drive the same code.
+ *
+ * A bank is one group of chips on a shared PD_SCK, or several groups of one chip each. A group is clocked when
+ * every chip that is alive has signalled ready. A chip is alive while its ready edges come in time; one that
+ * stays away for 1.5 conversions is not waited for, so a dead chip never stalls its bank.
+ *
+ * Readiness is polled. Edge events were rejected: with libgpiod 1.6 each line is a descriptor of its own and
+ * a bulk read becomes one call a line, and the bits we clock out ourselves make some 24 edges a frame. The
+ * conversion time is learnt, so the poll begins just before the edge and takes one or two looks.
+ */
+#ifndef NOREN_IO_BANK_H
+#define NOREN_IO_BANK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "adc/hx711.h"
+#include "core/obs.h"
+#include "io/board.h"
+
+/** Lines of a bank. Every slot is mandatory; calls that touch lines return 0 or -errno. */
+struct bank_bus {
+    void *ctx;
+    /** Sets PD_SCK number `line`, counted in the order of board_bank.sck. */
+    int (*set_sck)(void *ctx, unsigned line, bool high);
+    /** Levels of all DOUT lines, bit i = board_bank.dout[i]. */
+    int (*get_dout)(void *ctx, uint32_t *ret_levels);
+    /** CLOCK_BOOTTIME, or virtual time. */
+    int64_t (*now_us)(void *ctx);
+    /** Lets a short time pass (a power cycle holds PD_SCK high). */
+    void (*wait_us)(void *ctx, int32_t us);
+};
+
+/** What came out of a bank: a value, or why a cell has none. */
+struct bank_reading {
+    int64_t t_us; /**< ready edge of the conversion, or the moment of the fault report */
+    uint8_t cell; /**< place in board_bank.cells */
+    enum cell_fault fault;
+    int32_t counts;
+};
+
+struct bank_cell {
+    struct hx711_stream stream;
+    bool low;                  /**< DOUT as last seen */
+    bool pending;              /**< a ready edge was seen and its frame is not clocked yet */
+    uint8_t highs;             /**< looks in a row that found DOUT high again while pending */
+    int64_t seen_high_us;      /**< last time high before the edge */
+    int64_t low_us;            /**< first time low after it */
+    int64_t expected_until_us; /**< after a reset: wait for it until then, it is settling */
+    int64_t heard_us;          /**< last frame clocked */
+    int64_t good_us;           /**< last value given out */
+    int64_t report_us;         /**< earliest time of the next fault report */
+    uint8_t clips;             /**< clip codes in a row */
+};
+
+struct bank_group {
+    uint8_t line;
+    uint8_t first, n; /**< its cells */
+};
+
+/** One bank; no allocation inside, copyable before the first poll. */
+struct bank {
+    struct bank_bus bus;
+    struct bank_cell cells[BOARD_BANK_CELLS_MAX];
+    struct bank_group groups[BOARD_BANK_CELLS_MAX];
+    uint8_t cells_n, groups_n, pulses;
+    int bus_error; /**< last error of the bus (-errno), 0 = none in the last poll */
+};
+
+/** Most readings that one poll can give. */
+#define BANK_READINGS_MAX (BOARD_BANK_CELLS_MAX * 4)
+
+/** Sets a bank up; no line is touched. `config` must have sck_n = 1 or sck_n = cells_n. */
+void bank_init(struct bank *b, const struct board_bank *config, const struct bank_bus *bus);
+
+/** Does what is due. Returns the number of readings written to `ret`, and in ret_next_us when to call again.
+ * A bus that fails shows as cells that are absent, and in `bus_error`. */
+size_t bank_poll(struct bank *b, struct bank_reading ret[BANK_READINGS_MAX], int64_t *ret_next_us);
+
+/** Frames so far: good ones, and refused ones by all reasons. */
+void bank_counts(const struct bank *b, int64_t *ret_good, int64_t *ret_refused);
+
+#endif

@@ -90,11 +90,11 @@ int32_t hx711_frame_counts(const struct hx711_frame *f)
  * has it. On a shared PD_SCK the bank waits for its slowest chip and the data of the others is up to one
  * conversion old; half a conversion would refuse every second frame of a healthy bank. What C3 protects
  * from is a boundary inside the frame, and the conversion time is learnt to a fraction of a per cent, so
- * there the limit is 7/8. C1's limit leaves a sixteenth for the clocking itself. */
+ * there the limit is 15/16. C1's limit leaves a sixteenth for the clocking itself. */
 static enum hx711_reason frame_check(const struct hx711_frame *f, const struct hx711_config *c,
                                      int32_t period_us)
 {
-    int32_t end_max = c->shared ? period_us / 8 * 7 : period_us / 2;
+    int32_t end_max = c->shared ? period_us / 16 * 15 : period_us / 2;
     int32_t counts = hx711_frame_counts(f);
 
     if (!f->was_low)
@@ -152,6 +152,10 @@ static size_t drop_held(struct hx711_stream *s, enum hx711_reason reason, struct
 /* Nothing before is comparable to what comes after, and that is not settled before `from_us` + 4 T. */
 static void unsettle(struct hx711_stream *s, int64_t from_us)
 {
+    if (s->doubt) /* so it was a reset, and we know when */
+        from_us = s->doubt_us;
+    s->doubt = false;
+    s->discard = true;
     s->settled_us = from_us + HX711_SETTLE_CONVERSIONS * (int64_t)hx711_stream_period_us(s);
     s->has_last = false;
 }
@@ -161,8 +165,8 @@ size_t hx711_stream_reset(struct hx711_stream *s, int64_t now_us,
 {
     size_t n = drop_held(s, HX711_GAP, ret);
 
+    s->doubt = false;
     unsettle(s, now_us);
-    s->discard = true;
     s->timed = false;
     return n;
 }
@@ -225,6 +229,8 @@ static bool interval_fits(const struct hx711_stream *s, int64_t ready_us)
 {
     int64_t period = hx711_stream_period_us(s), longest = ready_us - s->ready_lo_us;
 
+    if (s->overtaken && longest * 2 > period * 3)
+        longest -= period;
     return longest * 2 <= period * 3 && longest * 10 >= period * 7;
 }
 
@@ -233,7 +239,7 @@ static void learn_period(struct hx711_stream *s, int64_t lo_us, int64_t hi_us)
     int32_t nominal = nominal_us(&s->config), period = s->period_q4 / 16;
     int64_t interval = hi_us - s->ready_us;
 
-    if (hi_us - lo_us > period / 8 || s->ready_us - s->ready_lo_us > period / 8)
+    if (s->overtaken || hi_us - lo_us > period / 8 || s->ready_us - s->ready_lo_us > period / 8)
         return; /* an edge that was seen late says little */
     s->period_q4 += (int32_t)(interval * 16 - s->period_q4) / (1 << LEARN_SHIFT);
     if (s->period_q4 < nominal * 16 / 10 * 7)
@@ -263,9 +269,9 @@ size_t hx711_stream_push(struct hx711_stream *s, const struct hx711_frame *clock
     if (s->timed && (!f.was_low || !interval_fits(s, f.ready_us))) {
         n += drop_held(s, HX711_GAP, ret);
         unsettle(s, f.start_us);
-        s->discard = true;
     } else if (s->timed) {
         learn_period(s, f.ready_lo_us, f.ready_us);
+        s->doubt = false; /* a chip that was reset would have taken four conversions */
     }
     f.ready_lo_us += overtaken_us(s, clocked);
     f.ready_us += overtaken_us(s, clocked);
@@ -274,11 +280,10 @@ size_t hx711_stream_push(struct hx711_stream *s, const struct hx711_frame *clock
     s->timed = f.was_low;
     s->ready_lo_us = f.ready_lo_us;
     s->ready_us = f.ready_us;
-    if (reason == HX711_SCK_HIGH) { /* taken for a reset: the next edge comes when it comes */
-        unsettle(s, f.end_us);
-        s->discard = true;
-        s->timed = false;
-    } else if (reason == HX711_GOOD && (s->discard || f.ready_us < s->settled_us)) {
+    s->overtaken = s->config.shared && reason == HX711_LATE_START;
+    s->doubt = reason == HX711_SCK_HIGH;
+    s->doubt_us = f.end_us;
+    if (reason == HX711_GOOD && (s->discard || f.ready_us < s->settled_us)) {
         reason = HX711_SETTLING;
         s->discard = false;
     }
@@ -295,7 +300,6 @@ size_t hx711_stream_wait(struct hx711_stream *s, int64_t now_us,
     if (!s->timed || (now_us - s->ready_lo_us) * 2 <= hx711_stream_period_us(s) * (int64_t)3)
         return 0;
     unsettle(s, now_us);
-    s->discard = true;
     s->timed = false;
     return drop_held(s, HX711_GAP, ret);
 }

@@ -111,7 +111,12 @@ struct hx711_stream {
     bool discard;       /**< the next frame goes: after a reset the chip's gain is not known */
     bool timed; /**< ready_lo_us, ready_us of the last frame are a valid start of an interval */
     int64_t ready_lo_us, ready_us;
-    bool held; /**< `frame` waits for its successor */
+    bool
+        doubt; /**< a PD_SCK high was too long at doubt_us: the next edge tells if it was a reset */
+    int64_t doubt_us;
+    bool
+        overtaken; /**< shared PD_SCK: the last frame may be of one conversion later than thought */
+    bool held;     /**< `frame` waits for its successor */
     struct hx711_result frame;
     bool has_last;
     int32_t last;                  /**< the last good value */

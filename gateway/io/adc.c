@@ -21,14 +21,14 @@
 #include "io/gpio.h"
 #include "io/sim.h"
 
-#define RING_SIZE   1024u /* a power of two; 16 cells at 80 SPS for 0.8 s */
-#define PRIORITY    50
-#define STACK_SIZE  ((size_t)256 * 1024)
-#define LONGEST_US  100000 /* adc_close() waits for this at most */
-#define US_PER_S    INT64_C(1000000)
-#define NS_PER_US   1000L
-#define NO_RT       "no real-time priority: raise the RTPRIO limit to 50 (LimitRTPRIO= of the unit)"
-#define NO_MEMLOCK  "memory not locked: raise the MEMLOCK limit (LimitMEMLOCK=infinity of the unit)"
+#define RING_SIZE  1024u /* a power of two; 16 cells at 80 SPS for 0.8 s */
+#define PRIORITY   50
+#define STACK_SIZE ((size_t)256 * 1024)
+#define LONGEST_US 100000 /* adc_close() waits for this at most */
+#define US_PER_S   INT64_C(1000000)
+#define NS_PER_US  1000L
+#define NO_RT      "no real-time priority: raise the RTPRIO limit to 50 (LimitRTPRIO= of the unit)"
+#define NO_MEMLOCK "memory not locked: raise the MEMLOCK limit (LimitMEMLOCK=infinity of the unit)"
 
 struct adc {
     struct bank bank; /* the thread's own */

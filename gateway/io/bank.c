@@ -6,6 +6,7 @@
 
 #define SECOND_US      INT64_C(1000000)
 #define POWER_CYCLE_US 150 /* the datasheet asks for more than 60 */
+#define WAKE_US        100 /* what a sleeping thread may be late by on an ordinary day */
 #define CLIPS_MAX      3 /* codes in a row that make a saturated cell (reference, fault detection) */
 
 void bank_init(struct bank *b, const struct board_bank *config, const struct bank_bus *bus)
@@ -40,6 +41,7 @@ void bank_init(struct bank *b, const struct board_bank *config, const struct ban
         hx711_stream_reset(&c->stream, now, none);
         c->seen_high_us = c->heard_us = c->good_us = now;
         c->report_us = now + SECOND_US;
+        c->lead_us = INT32_MAX / 2; /* begins at the most */
         c->expected_until_us = now + 6 * (int64_t)hx711_stream_period_us(&c->stream);
     }
 }
@@ -158,6 +160,24 @@ static int power_cycle(struct bank *b, struct bank_group *g, struct bank_reading
 
 /* --- waiting ------------------------------------------------------------------------------------ */
 
+static int32_t look_step_us(const struct bank_cell *c)
+{
+    return hx711_stream_period_us(&c->stream) / 50;
+}
+
+/* An edge that was over at the first look is as good as unseen (C1): begin to look earlier next time. */
+static void adapt_lead(struct bank_cell *c)
+{
+    int32_t period = hx711_stream_period_us(&c->stream);
+    int32_t least = look_step_us(c) / 2 + WAKE_US, most = period / 10 * 3;
+
+    c->lead_us = c->low_us - c->seen_high_us > period / 8 ? c->lead_us * 2 : c->lead_us / 8 * 7;
+    if (c->lead_us < least)
+        c->lead_us = least;
+    if (c->lead_us > most)
+        c->lead_us = most;
+}
+
 /* DOUT of one cell as a look between two moments found it. An edge lies between the last look that found
  * high and the first that finds low; both are taken on the side that makes the interval longer.
  * A chip that waits for its neighbours shows a short high when its next conversion overtakes it: the
@@ -172,6 +192,7 @@ static void see(struct bank_cell *c, bool low, int64_t before, int64_t after)
     if (low && !c->pending) {
         c->pending = true;
         c->low_us = after;
+        adapt_lead(c);
     } else if (!c->pending) {
         c->seen_high_us = before;
     }
@@ -190,12 +211,22 @@ static int look(struct bank *b, int64_t *ret_now)
     return r;
 }
 
+/* On a shared PD_SCK a ready chip is overtaken by its next conversion while it waits for the others. Clocking
+ * just then would read a mixture, so the group waits a little more until the chip has changed its bits. */
+static bool is_changing(const struct bank_cell *c, int64_t now)
+{
+    int64_t period = hx711_stream_period_us(&c->stream), age = now - c->low_us;
+
+    return age % period > period / 16 * 13 || (age >= period && age % period < period / 32);
+}
+
 /* True when the group should be clocked now: somebody is ready, and nobody alive is still to come. */
 static bool is_due(struct bank *b, const struct bank_group *g, int64_t now,
                    struct bank_reading **ret)
 {
     struct hx711_result results[HX711_RESULTS_MAX];
-    bool any = false, missing = false;
+    bool any = false, missing = false, changing = false;
+    int64_t newest_us = 0;
 
     for (uint8_t i = g->first; i < g->first + g->n; i++) {
         struct bank_cell *c = &b->cells[i];
@@ -203,12 +234,16 @@ static bool is_due(struct bank *b, const struct bank_group *g, int64_t now,
         if (c->pending) {
             any = any || c->low;
             missing = missing || !c->low;
+            changing = changing || (g->n > 1 && is_changing(c, now));
+            newest_us = c->low_us > newest_us ? c->low_us : newest_us;
             continue;
         }
         take(b, i, results, hx711_stream_wait(&c->stream, now, results), now, ret);
         if (c->stream.timed || now < c->expected_until_us)
             missing = true;
     }
+    if (changing && now - newest_us < hx711_stream_period_us(&b->cells[g->first].stream) / 2)
+        return false; /* with many chips there may be no moment that suits all: then C1 decides */
     return any && !missing;
 }
 
@@ -238,24 +273,26 @@ static int check_faults(struct bank *b, struct bank_group *g, int64_t now,
  * rarely when nobody is alive. */
 static int64_t next_look(const struct bank *b, const struct bank_group *g, int64_t now)
 {
-    int32_t period = hx711_stream_period_us(&b->cells[g->first].stream);
-    int64_t step = period / 50, next = INT64_MAX;
+    int64_t step = look_step_us(&b->cells[g->first]), next = INT64_MAX;
+    bool ready = false;
 
     for (int i = g->first; i < g->first + g->n; i++) {
         const struct bank_cell *c = &b->cells[i];
         int64_t edge = now + step;
 
-        if (c->pending && c->low)
-            continue; /* waits for the others */
+        if (c->pending && c->low) {
+            ready = true; /* waits for the others */
+            continue;
+        }
         if (c->stream.timed && !c->pending)
-            edge = c->stream.ready_us + hx711_stream_period_us(&c->stream) - step;
+            edge = c->stream.ready_lo_us + hx711_stream_period_us(&c->stream) - c->lead_us;
         else if (!c->pending && now >= c->expected_until_us)
             continue; /* dead */
         if (edge < next)
             next = edge;
     }
     if (next == INT64_MAX)
-        return now + period / 4;
+        return now + (ready ? 3 : 12) * step;
     return next > now + step ? next : now + step;
 }
 

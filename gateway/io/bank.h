@@ -51,6 +51,7 @@ struct bank_cell {
     uint8_t highs;             /**< looks in a row that found DOUT high again while pending */
     int64_t seen_high_us;      /**< last time high before the edge */
     int64_t low_us;            /**< first time low after it */
+    int32_t lead_us;           /**< how long before the next edge to begin to look; adapts */
     int64_t expected_until_us; /**< after a reset: wait for it until then, it is settling */
     int64_t heard_us;          /**< last frame clocked */
     int64_t good_us;           /**< last value given out */

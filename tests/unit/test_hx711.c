@@ -1,0 +1,577 @@
+/* HX711 frames: each check by itself on hand-made frames, then the real reading code (io/bank.c) against
+ * simulated chips in virtual time, with a reader that is preempted at random moments. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "adc/hx711.h"
+#include "adc/hx711_sim.h"
+#include "io/bank.h"
+
+#define T_US 12500
+
+static const struct hx711_config config = {
+    .rate_sps = 80, .pulses = 25, .sck_high_max_us = HX711_SCK_HIGH_MAX_US};
+
+/* A flawless frame of `counts` whose conversion ended at `ready_us`. */
+static struct hx711_frame frame(int64_t ready_us, int32_t counts)
+{
+    struct hx711_frame f;
+    int64_t t = ready_us + 100;
+
+    hx711_frame_begin(&f, ready_us - 200, ready_us, t, false);
+    for (int i = 0; i < 25; i++, t += 6)
+        hx711_frame_pulse(&f, t, t + 3, i < 24 ? ((uint32_t)counts >> (23 - i) & 1) != 0 : true);
+    hx711_frame_end(&f, t, true);
+    return f;
+}
+
+/* A stream in its stride: one good frame of `counts` is held, its conversion ended at 0. */
+static struct hx711_stream running(int32_t counts)
+{
+    struct hx711_stream s;
+    struct hx711_result r[HX711_RESULTS_MAX];
+    struct hx711_frame f = frame(-(int64_t)T_US, counts);
+
+    hx711_stream_init(&s, &config);
+    assert_int_equal(hx711_stream_push(&s, &f, r), 0);
+    f = frame(0, counts);
+    assert_int_equal(hx711_stream_push(&s, &f, r), 1);
+    assert_int_equal(r[0].reason, HX711_GOOD);
+    return s;
+}
+
+/* Pushes `f` and expects that it is refused at once for `reason`, the frame before being good. */
+static void expect_refused(struct hx711_frame f, enum hx711_reason reason)
+{
+    struct hx711_stream s = running(1000);
+    struct hx711_result r[HX711_RESULTS_MAX];
+
+    assert_int_equal(hx711_stream_push(&s, &f, r), 2);
+    assert_int_equal(r[0].reason, HX711_GOOD);
+    assert_int_equal(r[1].reason, reason);
+    assert_int_equal(s.count[reason], 1);
+}
+
+static void test_sign(void **state)
+{
+    (void)state;
+    assert_int_equal(hx711_sign_extend(0x000000), 0);
+    assert_int_equal(hx711_sign_extend(0x7fffff), 8388607);
+    assert_int_equal(hx711_sign_extend(0x800000), -8388608);
+    assert_int_equal(hx711_sign_extend(0xffffff), -1);
+}
+
+static void test_good_frames_come_one_later(void **state)
+{
+    struct hx711_stream s = running(1000);
+    struct hx711_result r[HX711_RESULTS_MAX];
+    struct hx711_frame f = frame(T_US, -77);
+
+    (void)state;
+    assert_int_equal(hx711_stream_push(&s, &f, r), 1);
+    assert_int_equal(r[0].counts, 1000);
+    assert_int_equal(r[0].ready_us, 0);
+    assert_int_equal(hx711_stream_end(&s, r), 1);
+    assert_int_equal(r[0].counts, -77);
+    assert_int_equal(r[0].ready_us, T_US);
+}
+
+static void test_c1_start(void **state)
+{
+    struct hx711_frame f = frame(T_US, 1000);
+    struct hx711_stream s = running(1000);
+    struct hx711_result r[HX711_RESULTS_MAX];
+
+    (void)state;
+    f.start_us = f.ready_us + T_US / 2; /* the clocking itself is beyond the edge's neighbourhood */
+    expect_refused(f, HX711_LATE_START);
+    f = frame(T_US, 1000);
+    f.was_low = false; /* no edge: the frame before cannot be confirmed either */
+    assert_int_equal(hx711_stream_push(&s, &f, r), 2);
+    assert_int_equal(r[0].reason, HX711_GAP);
+    assert_int_equal(r[1].reason, HX711_NOT_READY);
+}
+
+static void test_c2_sck_high(void **state)
+{
+    struct hx711_frame f = frame(T_US, 1000);
+
+    (void)state;
+    f.high_max_us = 45;
+    assert_int_equal(f.high_max_us, HX711_SCK_HIGH_MAX_US);
+    f.high_max_us = 46;
+    expect_refused(f, HX711_SCK_HIGH);
+}
+
+/* After a reset nothing counts for four conversions, and one full frame goes in any case. */
+static void test_c2_settling(void **state)
+{
+    struct hx711_stream s = running(1000);
+    struct hx711_result r[HX711_RESULTS_MAX];
+    struct hx711_frame f = frame(T_US, 0x3ff);
+
+    (void)state;
+    f.high_max_us = 200;
+    assert_int_equal(hx711_stream_push(&s, &f, r), 2);
+    f = frame(T_US * 5 + 300, 900);
+    assert_int_equal(hx711_stream_push(&s, &f, r), 1);
+    assert_int_equal(r[0].reason, HX711_SETTLING);
+    f = frame(T_US * 6 + 300, 950);
+    assert_int_equal(hx711_stream_push(&s, &f, r), 0);
+    f = frame(T_US * 7 + 300, 950);
+    assert_int_equal(hx711_stream_push(&s, &f, r), 1);
+    assert_int_equal(r[0].reason, HX711_GOOD);
+    assert_int_equal(r[0].counts, 950);
+}
+
+static void test_c3_end(void **state)
+{
+    struct hx711_frame f = frame(T_US, 1000);
+
+    (void)state;
+    f.end_us = f.ready_lo_us + T_US / 2 + 1;
+    expect_refused(f, HX711_LATE_END);
+}
+
+static void test_c4_gain_pulses(void **state)
+{
+    struct hx711_frame f = frame(T_US, 1000);
+
+    (void)state;
+    f.extra_zero = true;
+    expect_refused(f, HX711_EXTRA_BITS);
+    f = frame(T_US, 1000);
+    f.is_high = false;
+    expect_refused(f, HX711_DOUT_LOW);
+    f = frame(T_US, 1000);
+    f.pulses = 26;
+    expect_refused(f, HX711_PULSES);
+    f = frame(T_US, 1000);
+    f.pulses = 24;
+    expect_refused(f, HX711_PULSES);
+}
+
+/* The reset that no other check saw: the next edge is four conversions away, the frame before is a lie. */
+static void test_c5_gap(void **state)
+{
+    const int32_t bad_tenths[] = {5, 16, 20, 41};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad_tenths) / sizeof(*bad_tenths); i++) {
+        struct hx711_stream s = running(1000);
+        struct hx711_result r[HX711_RESULTS_MAX];
+        int64_t ready = T_US * bad_tenths[i] / 10;
+        struct hx711_frame f = frame(ready, 1000);
+
+        assert_int_equal(hx711_stream_push(&s, &f, r), 2);
+        assert_int_equal(r[0].reason, HX711_GAP);
+        assert_int_equal(r[1].reason, HX711_SETTLING);
+        for (int k = 1; k <= 3; k++) {
+            f = frame(ready + T_US * k, 1000);
+            assert_int_equal(hx711_stream_push(&s, &f, r), 1);
+            assert_int_equal(r[0].reason, HX711_SETTLING);
+        }
+        f = frame(ready + T_US * 5, 1000); /* k = 4 went missing on purpose: still a gap */
+        assert_true(hx711_stream_push(&s, &f, r) > 0);
+    }
+}
+
+static void test_c5_wait(void **state)
+{
+    struct hx711_stream s = running(1000);
+    struct hx711_result r[HX711_RESULTS_MAX];
+
+    (void)state;
+    assert_int_equal(hx711_stream_wait(&s, T_US, r), 0);
+    assert_int_equal(hx711_stream_wait(&s, T_US * 8 / 5, r), 1);
+    assert_int_equal(r[0].reason, HX711_GAP);
+    assert_int_equal(hx711_stream_wait(&s, T_US * 9, r), 0);
+}
+
+static void test_c6_clip(void **state)
+{
+    (void)state;
+    expect_refused(frame(T_US, HX711_CLIP_HIGH), HX711_CLIP);
+    expect_refused(frame(T_US, HX711_CLIP_LOW), HX711_CLIP);
+}
+
+/* The verdict on the middle one of three frames. */
+static enum hx711_reason middle(int32_t before, int32_t value, int32_t after)
+{
+    struct hx711_stream s = running(before);
+    struct hx711_result r[HX711_RESULTS_MAX];
+    struct hx711_frame f = frame(T_US, value);
+
+    assert_int_equal(hx711_stream_push(&s, &f, r), 1);
+    f = frame(T_US * 2, after);
+    assert_int_equal(hx711_stream_push(&s, &f, r), 1);
+    return r[0].reason;
+}
+
+static void test_c6_pattern(void **state)
+{
+    (void)state;
+    assert_int_equal(middle(100000, 0x1ffff, 100010), HX711_PATTERN); /* 2^17 - 1 */
+    assert_int_equal(middle(100000, 0x25bff, 100010), HX711_PATTERN); /* ten trailing ones */
+    assert_int_equal(middle(100000, -1, 100010), HX711_PATTERN);
+    assert_int_equal(middle(131000, 0x1ffff, 131100), HX711_GOOD);  /* near its neighbours */
+    assert_int_equal(middle(100000, 0x1ffff, 200000), HX711_GOOD);  /* on the way */
+    assert_int_equal(middle(100000, 0x1ffff, 0x1ffff), HX711_GOOD); /* it stays there */
+    assert_int_equal(middle(100000, 150000, 100000), HX711_GOOD);   /* a jump, but no pattern */
+}
+
+static void test_period_is_learnt_within_limits(void **state)
+{
+    struct hx711_stream s = running(1000);
+    struct hx711_result r[HX711_RESULTS_MAX];
+    int64_t ready = 0;
+
+    (void)state;
+    for (int i = 0; i < 200; i++) {
+        struct hx711_frame f = frame(ready += 11700, 1000);
+
+        (void)hx711_stream_push(&s, &f, r);
+    }
+    assert_in_range(hx711_stream_period_us(&s), 11690, 11710);
+    for (int i = 0; i < 2000; i++) {
+        struct hx711_frame f = frame(ready += hx711_stream_period_us(&s) * 3 / 4, 1000);
+
+        (void)hx711_stream_push(&s, &f, r);
+    }
+    assert_in_range(hx711_stream_period_us(&s), T_US * 7 / 10 - 1, T_US);
+}
+
+/* --- the reader against simulated chips ----------------------------------------------------------- */
+
+/* A world in virtual time: every access to a line takes a microsecond or two, now and then a stall. */
+struct world {
+    int64_t now_ns;
+    uint64_t random;
+    uint32_t stall_odds; /* one access in so many is stalled for 60..5000 us; 0 = none */
+    int64_t stalls;
+    bool shared;
+    int cells_n;
+    struct hx711_sim chips[BOARD_BANK_CELLS_MAX];
+    struct {
+        int32_t code;      /* what the chip had to say when its frame began */
+        int32_t read;      /* what the reader found on the wire instead */
+        int pulses, reads; /* of the frame that is clocked */
+        bool low, power_down;
+        bool touched;    /* a stall fell into a call that sets PD_SCK: C2 may not trust the frame */
+        int after_reset; /* frames since the last power-down */
+    } truth[BOARD_BANK_CELLS_MAX];
+};
+
+static uint32_t draw(struct world *w, uint32_t below)
+{
+    w->random = w->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return (uint32_t)((w->random >> 33) % below);
+}
+
+static void pass(struct world *w)
+{
+    w->now_ns += 1000 + draw(w, 1500);
+    if (w->stall_odds > 0 && draw(w, w->stall_odds) == 0) {
+        w->now_ns += 60000 + draw(w, 4940000);
+        w->stalls++;
+    }
+}
+
+static int64_t world_now(void *ctx)
+{
+    return ((struct world *)ctx)->now_ns / 1000;
+}
+
+static void world_wait(void *ctx, int32_t us)
+{
+    ((struct world *)ctx)->now_ns += us * INT64_C(1000);
+}
+
+static int world_set_sck(void *ctx, unsigned line, bool high)
+{
+    struct world *w = ctx;
+
+    for (int i = w->shared ? 0 : (int)line; i < (w->shared ? w->cells_n : (int)line + 1); i++)
+        hx711_sim_sck(&w->chips[i], high, w->now_ns);
+    pass(w);
+    return 0;
+}
+
+static int world_get_dout(void *ctx, uint32_t *ret_levels)
+{
+    struct world *w = ctx;
+
+    *ret_levels = 0;
+    for (int i = 0; i < w->cells_n; i++)
+        if (hx711_sim_dout(&w->chips[i], w->now_ns))
+            *ret_levels |= UINT32_C(1) << i;
+    pass(w);
+    return 0;
+}
+
+static const struct bank_bus world_bus = {.set_sck = world_set_sck,
+                                          .get_dout = world_get_dout,
+                                          .now_us = world_now,
+                                          .wait_us = world_wait};
+
+static struct board_bank board_bank(int cells_n, bool shared, uint32_t rate_sps)
+{
+    return (struct board_bank){.cells_n = (uint8_t)cells_n,
+                               .sck_n = (uint8_t)(shared ? 1 : cells_n),
+                               .rate_sps = rate_sps,
+                               .gain = 128,
+                               .sck_high_max_us = HX711_SCK_HIGH_MAX_US};
+}
+
+static void world_init(struct world *w, struct bank *b, int cells_n, bool shared, uint32_t rate_sps)
+{
+    struct board_bank config_bank = board_bank(cells_n, shared, rate_sps);
+    struct bank_bus bus = world_bus;
+
+    *w = (struct world){.now_ns = 1000000000, .random = 42, .shared = shared, .cells_n = cells_n};
+    for (int i = 0; i < cells_n; i++) {
+        hx711_sim_init(&w->chips[i], w->now_ns, INT64_C(1000000000) / rate_sps / 100 * (98 + i % 5),
+                       (uint64_t)i);
+        w->chips[i].signal = 10000 * (i + 1);
+    }
+    bus.ctx = w;
+    bank_init(b, &config_bank, &bus);
+}
+
+/* Lets the bank run for some virtual time; counts values and faults by cell. */
+static void run(struct world *w, struct bank *b, int64_t us, int64_t values[], int64_t faults[])
+{
+    struct bank_reading readings[BANK_READINGS_MAX];
+    int64_t end = world_now(w) + us, next;
+
+    while (world_now(w) < end) {
+        size_t n = bank_poll(b, readings, &next);
+
+        for (size_t i = 0; i < n; i++) {
+            if (readings[i].fault == CELL_OK)
+                values[readings[i].cell]++;
+            else
+                faults[readings[i].cell]++;
+        }
+        if (next > world_now(w))
+            w->now_ns = next * 1000 + 60000; /* a timer's slack */
+    }
+}
+
+static void test_bank_delivers_every_conversion(void **state)
+{
+    const uint32_t rates[] = {10, 20, 80, 320};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rates) / sizeof(*rates); i++) {
+        struct world w;
+        struct bank b;
+        int64_t values[BOARD_BANK_CELLS_MAX] = {0}, faults[BOARD_BANK_CELLS_MAX] = {0};
+
+        world_init(&w, &b, 4, false, rates[i]);
+        run(&w, &b, 20000000, values, faults);
+        for (int c = 0; c < 4; c++) {
+            int64_t conversions = 20000000000 / w.chips[c].period_ns;
+
+            assert_in_range(values[c], conversions - 9, conversions);
+            assert_int_equal(faults[c], 0);
+        }
+    }
+}
+
+/* Shared PD_SCK: the slowest chip sets the pace, and hardly a frame more is lost. */
+static void test_bank_shared(void **state)
+{
+    struct world w;
+    struct bank b;
+    int64_t values[BOARD_BANK_CELLS_MAX] = {0}, faults[BOARD_BANK_CELLS_MAX] = {0};
+
+    (void)state;
+    world_init(&w, &b, 4, true, 80);
+    run(&w, &b, 20000000, values, faults);
+    for (int c = 0; c < 4; c++) {
+        assert_in_range(values[c], 1600 * 94 / 100, 1650);
+        assert_int_equal(faults[c], 0);
+    }
+}
+
+static void test_dead_chip_never_stalls_its_bank(void **state)
+{
+    (void)state;
+    for (int shared = 0; shared < 2; shared++) {
+        struct world w;
+        struct bank b;
+        int64_t values[BOARD_BANK_CELLS_MAX] = {0}, faults[BOARD_BANK_CELLS_MAX] = {0};
+
+        world_init(&w, &b, 3, shared != 0, 80);
+        w.chips[1].fault = HX711_SIM_ABSENT;
+        run(&w, &b, 10000000, values, faults);
+        assert_in_range(values[0], 800 * 94 / 100, 850);
+        assert_in_range(values[2], 800 * 94 / 100, 850);
+        assert_int_equal(values[1], 0);
+        assert_in_range(faults[1], 8, 10); /* once a second */
+        assert_int_equal(faults[0] + faults[2], 0);
+        w.chips[1].fault = HX711_SIM_NONE; /* plugged in again: it comes back by itself */
+        run(&w, &b, 1000000, values, faults);
+        assert_in_range(values[1], 40, 80);
+    }
+}
+
+static void test_faults_are_named(void **state)
+{
+    struct world w;
+    struct bank b;
+    struct bank_reading readings[BANK_READINGS_MAX];
+    int64_t next, values[BOARD_BANK_CELLS_MAX] = {0}, faults[BOARD_BANK_CELLS_MAX] = {0};
+    int saturated = 0;
+
+    (void)state;
+    world_init(&w, &b, 2, false, 80);
+    run(&w, &b, 2000000, values, faults);
+    w.chips[1].fault = HX711_SIM_SATURATED;
+    for (int64_t end = world_now(&w) + 3500000; world_now(&w) < end;) {
+        size_t n = bank_poll(&b, readings, &next);
+
+        for (size_t i = 0; i < n; i++)
+            if (readings[i].cell == 1 && readings[i].fault != CELL_OK) {
+                assert_int_equal(readings[i].fault, CELL_SATURATED);
+                saturated++;
+            }
+        w.now_ns = next * 1000;
+    }
+    assert_in_range(saturated, 3, 4);
+}
+
+/* --- a million frames with stalls ----------------------------------------------------------------- */
+
+/* The same bus with a witness: it knows what each frame should have said, and which ones had a chance. */
+static int witness_set_sck(void *ctx, unsigned line, bool high)
+{
+    struct world *w = ctx;
+    int i = (int)line;
+    int64_t before;
+
+    if (high && w->truth[i].pulses == 0 && w->truth[i].low) {
+        w->truth[i].code = hx711_sign_extend(w->chips[i].code);
+        w->truth[i].power_down = w->truth[i].touched = false;
+    }
+    hx711_sim_sck(&w->chips[i], high, w->now_ns);
+    if (!high && w->chips[i].unsettled > 0 && w->chips[i].pulses == 0 &&
+        w->chips[i].next_ns == w->now_ns + w->chips[i].period_ns) {
+        w->truth[i].power_down = true;
+        w->truth[i].after_reset = 0;
+    }
+    if (!high)
+        w->truth[i].pulses++;
+    before = w->stalls;
+    pass(w);
+    w->truth[i].touched = w->truth[i].touched || w->stalls != before;
+    return 0;
+}
+
+static int witness_get_dout(void *ctx, uint32_t *ret_levels)
+{
+    struct world *w = ctx;
+
+    (void)world_get_dout(ctx, ret_levels);
+    for (int i = 0; i < w->cells_n; i++) {
+        w->truth[i].low = (*ret_levels >> i & 1) == 0;
+        if (w->truth[i].pulses > w->truth[i].reads && w->truth[i].reads++ < HX711_DATA_BITS)
+            w->truth[i].read = w->truth[i].read * 2 + !w->truth[i].low;
+    }
+    return 0;
+}
+
+static void stall_test(int64_t frames, uint32_t odds)
+{
+    struct board_bank config_bank = board_bank(1, false, 80);
+    struct bank_bus bus = world_bus;
+    struct bank_reading readings[BANK_READINGS_MAX];
+    struct world w;
+    struct bank b;
+    int64_t next, done = 0, corrupt = 0, given = 0, usable = 0, spoilt = 0;
+    int32_t truth[4] = {0};
+
+    world_init(&w, &b, 1, false, 80);
+    bus.ctx = &w;
+    bus.set_sck = witness_set_sck;
+    bus.get_dout = witness_get_dout;
+    bank_init(&b, &config_bank, &bus);
+    w.stall_odds = odds;
+    w.chips[0].noise = 300;
+    while (done < frames) {
+        size_t n;
+
+        w.truth[0].pulses = w.truth[0].reads = w.truth[0].read = 0;
+        n = bank_poll(&b, readings, &next);
+        for (size_t i = 0; i < n; i++)
+            if (readings[i].fault == CELL_OK) {
+                given++; /* it is the frame before the one that was just clocked */
+                corrupt += readings[i].counts != truth[0] && readings[i].counts != truth[1];
+            }
+        if (w.truth[0].pulses > 0) {
+            bool right = hx711_sign_extend((uint32_t)w.truth[0].read) == w.truth[0].code;
+
+            done++;
+            spoilt += !right;
+            /* The first frame after a power-down goes by contract, however right it is; so does one
+             * whose clocking was held up in a call that sets PD_SCK. */
+            usable += right && !w.truth[0].touched && w.truth[0].after_reset > 0;
+            w.truth[0].after_reset += w.truth[0].power_down ? 0 : 1;
+            truth[1] = truth[0];
+            truth[0] = w.truth[0].code;
+            if (done % 997 == 0)
+                w.chips[0].signal = (int32_t)draw(&w, 4000000) - 2000000;
+        }
+        pass(&w);
+        if (next > world_now(&w))
+            w.now_ns = next * 1000 + 60000;
+    }
+    printf("seed 42: %ld frames, %ld stalls, %ld spoilt on the wire, %ld usable, %ld given out, "
+           "%ld corrupt\n",
+           (long)done, (long)w.stalls, (long)spoilt, (long)usable, (long)given, (long)corrupt);
+    for (int i = 1; i < HX711_REASONS; i++)
+        printf("  %-11s %u\n", hx711_reason_name((enum hx711_reason)i), b.cells[0].stream.count[i]);
+    assert_int_equal(corrupt, 0);
+    assert_true(w.stalls > 0 && spoilt > 0);
+    assert_true((usable - given) * 1000 < usable);
+}
+
+static void test_stalls(void **state)
+{
+    const char *n = getenv("NOREN_FRAMES");
+
+    (void)state;
+    stall_test(n != NULL ? atol(n) : 200000, 10000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sign),
+        cmocka_unit_test(test_good_frames_come_one_later),
+        cmocka_unit_test(test_c1_start),
+        cmocka_unit_test(test_c2_sck_high),
+        cmocka_unit_test(test_c2_settling),
+        cmocka_unit_test(test_c3_end),
+        cmocka_unit_test(test_c4_gain_pulses),
+        cmocka_unit_test(test_c5_gap),
+        cmocka_unit_test(test_c5_wait),
+        cmocka_unit_test(test_c6_clip),
+        cmocka_unit_test(test_c6_pattern),
+        cmocka_unit_test(test_period_is_learnt_within_limits),
+        cmocka_unit_test(test_bank_delivers_every_conversion),
+        cmocka_unit_test(test_bank_shared),
+        cmocka_unit_test(test_dead_chip_never_stalls_its_bank),
+        cmocka_unit_test(test_faults_are_named),
+        cmocka_unit_test(test_stalls),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -3,10 +3,10 @@
 
 /* clang-format off */
 const struct decoder decoders[FRAME_KINDS] = {
-    {FRAME_IBEACON, "ibeacon",      {AD_MANUFACTURER},                     0,                decode_ibeacon, print_ibeacon},
-    {FRAME_MEMBER,  "noren_member", {AD_UUIDS_128_SOME, AD_UUIDS_128_ALL}, NOREN_TOKEN_SIZE, decode_member,  print_member},
-    {FRAME_SHELF,   "noren_shelf",  {AD_SERVICE_DATA_128},                 0,                decode_shelf,   print_shelf},
-    {FRAME_BTHOME,  "bthome",       {AD_SERVICE_DATA_16},                  0,                decode_bthome,  print_bthome},
+    {FRAME_IBEACON, {AD_MANUFACTURER},                     "ibeacon",      0,                decode_ibeacon, print_ibeacon},
+    {FRAME_MEMBER,  {AD_UUIDS_128_SOME, AD_UUIDS_128_ALL}, "noren_member", NOREN_TOKEN_SIZE, decode_member,  print_member},
+    {FRAME_SHELF,   {AD_SERVICE_DATA_128},                 "noren_shelf",  0,                decode_shelf,   print_shelf},
+    {FRAME_BTHOME,  {AD_SERVICE_DATA_16},                  "bthome",       0,                decode_bthome,  print_bthome},
 };
 /* clang-format on */
 

@@ -67,8 +67,8 @@ struct frame {
 /** One format. */
 struct decoder {
     enum frame_kind kind;
-    const char *name;    /**< "format" in JSON */
     uint8_t ad_types[2]; /**< where it is found; the second is 0 when there is one */
+    const char *name;    /**< "format" in JSON */
     size_t item;         /**< the body is a list of items of this size; 0 = one body */
     /** Fills `ret` and returns REFUSAL_NONE; on anything else `ret` is untouched. */
     enum refusal (*decode)(struct rd body, struct frame *ret);

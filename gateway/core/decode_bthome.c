@@ -11,6 +11,7 @@
  */
 #include "core/decode.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -195,6 +196,7 @@ static void print_value(struct json *j, const struct object *o, struct rd value)
         print_decimal(j, (int64_t)rd_le(&value, o->size) * o->multiplier, o->decimals);
         break;
     case S:
+        assert(o->size > 0);
         print_decimal(j, rd_sign_extend(rd_le(&value, o->size), 8U * o->size) * o->multiplier,
                       o->decimals);
         break;

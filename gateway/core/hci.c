@@ -19,7 +19,7 @@ static void read_legacy(struct rd *r, struct hci_report *ret)
     ret->sid = 0xff;
     ret->data_status = HCI_DATA_COMPLETE;
     ret->data = rd_sub(r, rd_u8(r));
-    ret->rssi_dbm = (int8_t)rd_u8(r);
+    ret->rssi_dbm = (int16_t)rd_sign_extend(rd_u8(r), 8);
 }
 
 /* Event_Type LE16 | Address_Type | Address x6 | Primary_PHY | Secondary_PHY | SID | TX_Power | RSSI |
@@ -35,7 +35,7 @@ static void read_extended(struct rd *r, struct hci_report *ret)
     rd_take(r, 2);
     ret->sid = rd_u8(r);
     rd_take(r, 1);
-    ret->rssi_dbm = (int8_t)rd_u8(r);
+    ret->rssi_dbm = (int16_t)rd_sign_extend(rd_u8(r), 8);
     rd_take(r, 2 + 1 + HCI_ADDRESS_SIZE);
     ret->data = rd_sub(r, rd_u8(r));
 }

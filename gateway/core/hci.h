@@ -40,10 +40,10 @@ struct hci_report {
     enum hci_data data_status;
     uint8_t address_type;
     const uint8_t
-        *address;    /**< HCI_ADDRESS_SIZE bytes, least significant first; never leaves radio.c */
-    uint8_t sid;     /**< advertising set, ff = none */
-    int8_t rssi_dbm; /**< HCI_RSSI_UNKNOWN = not measured */
-    struct rd data;  /**< AD structures */
+        *address;     /**< HCI_ADDRESS_SIZE bytes, least significant first; never leaves radio.c */
+    uint8_t sid;      /**< advertising set, ff = none */
+    int16_t rssi_dbm; /**< HCI_RSSI_UNKNOWN = not measured */
+    struct rd data;   /**< AD structures */
 };
 
 /** A walk over the reports of one event. Treat as opaque. */

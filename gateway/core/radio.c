@@ -39,7 +39,7 @@ bool radio_node_key(struct radio *r, uint16_t node, const uint8_t key[16])
 
 /* A token was heard. False: nobody's, or a no of some kind; counted. */
 static bool hear_member(struct radio *r, const struct radio_in *in, const struct frame_member *f,
-                        int8_t rssi_dbm, struct obs *ret)
+                        int16_t rssi_dbm, struct obs *ret)
 {
     struct member who;
 

@@ -1,0 +1,272 @@
+/* radio_step(): who becomes an observation, and what everybody else is counted as. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "core/radio.h"
+#include "noren/wire.h"
+
+#define UTC_US ((int64_t)NOREN_VECTOR_UNIX_S * NOREN_US_PER_S)
+#define RSSI   (-60)
+
+static const uint8_t node_key[16] = {9, 8, 7};
+
+struct fixture {
+    struct radio radio;
+    struct obs obs[RADIO_OBS_MAX];
+    uint8_t memory[4096];
+};
+
+static void day_key(unsigned seed, uint8_t ret[NOREN_DAY_KEY_SIZE])
+{
+    uint8_t member_key[32] = {(uint8_t)seed};
+
+    noren_day_key(member_key, NOREN_VECTOR_DATE, ret);
+}
+
+static struct fixture *make(void)
+{
+    static const uint8_t consents[] = {CONSENT_ALL, CONSENT_PRESENCE, CONSENT_OFFERS};
+    struct fixture *f = calloc(1, sizeof(*f));
+
+    assert_non_null(f);
+    assert_true(members_size(8) <= sizeof(f->memory));
+    radio_init(&f->radio);
+    members_init(&f->radio.members, f->memory, 8);
+    for (unsigned i = 0; i < sizeof(consents); i++) {
+        struct member m = {.consent = consents[i], .bucket = (uint16_t)(100 + i), .days_n = 1};
+
+        snprintf(m.ref, sizeof(m.ref), "m-%u", i);
+        m.days[0].date = NOREN_VECTOR_DATE;
+        day_key(i, m.days[0].key);
+        assert_null(members_add(&f->radio.members, &m));
+    }
+    radio_clock(&f->radio, UTC_US, CLOCK_SYNCED);
+    assert_true(radio_node_key(&f->radio, 5, node_key));
+    return f;
+}
+
+/* An event of one legacy report for each advertisement given, NULL-terminated. */
+static size_t legacy(uint8_t packet[257], int8_t rssi_dbm, ...)
+{
+    struct wr w = wr_init(packet, 257);
+    const uint8_t *ad;
+    va_list ap;
+
+    wr_copy(&w, (const uint8_t[]){HCI_LE_META, 0, HCI_LE_ADV_REPORT, 0}, 4);
+    va_start(ap, rssi_dbm);
+    while ((ad = va_arg(ap, const uint8_t *)) != NULL) {
+        uint8_t n = (uint8_t)(ad[0] + 1);
+
+        wr_copy(&w, (const uint8_t[]){3, 1, 1, 2, 3, 4, 5, 0xc6, n}, 9);
+        wr_copy(&w, ad, n);
+        wr_u8(&w, (uint8_t)rssi_dbm);
+        packet[3]++;
+    }
+    va_end(ap);
+    assert_false(w.bad);
+    packet[1] = (uint8_t)(w.n - 2);
+    return w.n;
+}
+
+static size_t step(struct fixture *f, const uint8_t *packet, size_t n)
+{
+    struct radio_in in = {.t_us = 77, .receiver = 3, .packet = packet, .n = n};
+
+    return radio_step(&f->radio, &in, f->obs);
+}
+
+static void token_ad(unsigned seed, uint8_t ret[18])
+{
+    uint8_t key[NOREN_DAY_KEY_SIZE], token[NOREN_TOKEN_SIZE];
+
+    day_key(seed, key);
+    noren_token(key, NOREN_VECTOR_STEP, token);
+    noren_token_ad(token, ret);
+}
+
+static void test_member(void **state)
+{
+    struct fixture *f = make();
+    uint8_t ads[4][18], packet[257];
+    const struct obs *o = f->obs;
+
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        token_ad(i, ads[i]);
+    assert_int_equal(step(f, packet, legacy(packet, RSSI, ads[0], ads[2], ads[3], ads[1], NULL)),
+                     2);
+    assert_int_equal(o[0].kind, OBS_SIGHTING);
+    assert_int_equal(o[0].t_us, 77);
+    assert_int_equal(o[0].u.sighting.receiver, 3);
+    assert_int_equal(o[0].u.sighting.who.kind, WHO_MEMBER);
+    assert_string_equal(o[0].u.sighting.who.ref, "m-0");
+    assert_int_equal(o[0].u.sighting.consent, CONSENT_ALL);
+    assert_int_equal(o[0].u.sighting.bucket, 100);
+    assert_int_equal(o[0].u.sighting.path, PATH_TOKEN);
+    assert_int_equal(o[0].u.sighting.rssi_dbm, RSSI);
+    assert_string_equal(o[1].u.sighting.who.ref, "m-1");
+    assert_int_equal(f->radio.counters.reports, 4);
+    assert_int_equal(f->radio.counters.tokens_resolved, 3);
+    assert_int_equal(f->radio.counters.tokens_unknown, 1); /* seed 3 is nobody's */
+    assert_int_equal(f->radio.counters.no_consent, 1);     /* seed 2 agreed to offers only */
+    assert_int_equal(step(f, packet, legacy(packet, HCI_RSSI_UNKNOWN, ads[0], NULL)), 0);
+    assert_int_equal(f->radio.counters.no_rssi, 1);
+    radio_clock(&f->radio, UTC_US, CLOCK_FLOOR);
+    assert_int_equal(step(f, packet, legacy(packet, RSSI, ads[0], NULL)), 0);
+    assert_int_equal(f->radio.counters.tokens_unknown, 2);
+    free(f);
+}
+
+static size_t hear_node(struct fixture *f, uint16_t node, uint32_t counter, int flip)
+{
+    const struct noren_node n = {
+        .node = node, .cell = 2, .counter = counter, .mass_dg = -15, .status = NOREN_NODE_STABLE};
+    uint8_t ad[NOREN_NODE_AD_SIZE], packet[257];
+
+    noren_node_ad(node_key, &n, ad);
+    ad[NOREN_NODE_AD_SIZE - 1] ^= (uint8_t)flip;
+    return step(f, packet, legacy(packet, RSSI, ad, NULL));
+}
+
+static void test_node(void **state)
+{
+    struct fixture *f = make();
+    const struct obs *o = f->obs;
+    const uint8_t other[16] = {1};
+
+    (void)state;
+    assert_int_equal(hear_node(f, 5, 10, 1), 0); /* forged: does not move the counter either */
+    assert_int_equal(hear_node(f, 5, 9, 0), 1);
+    assert_int_equal(o->kind, OBS_NODE);
+    assert_int_equal(o->u.node.node, 5);
+    assert_int_equal(o->u.node.cell, 2);
+    assert_int_equal(o->u.node.mass_mg, -1500);
+    assert_int_equal(o->u.node.status, NOREN_NODE_STABLE);
+    assert_int_equal(hear_node(f, 5, 9, 0), 0); /* said again */
+    assert_int_equal(hear_node(f, 5, 8, 0), 0); /* played back */
+    assert_int_equal(hear_node(f, 5, 0xffffffff, 1), 0);
+    assert_int_equal(hear_node(f, 6, 1, 0), 0); /* a stranger's */
+    assert_int_equal(f->radio.counters.nodes_good, 1);
+    assert_int_equal(f->radio.counters.nodes_repeated, 1);
+    assert_int_equal(f->radio.counters.nodes_refused, 4);
+    /* the same key once more is no way to replay; a new key starts a new count */
+    assert_true(radio_node_key(&f->radio, 5, node_key));
+    assert_int_equal(hear_node(f, 5, 8, 0), 0);
+    assert_true(radio_node_key(&f->radio, 5, other));
+    assert_int_equal(hear_node(f, 5, 8, 0), 0);
+    assert_true(radio_node_key(&f->radio, 5, node_key));
+    assert_int_equal(hear_node(f, 5, 8, 0), 1);
+    for (uint16_t i = 100; f->radio.nodes_n < RADIO_NODES_MAX; i++)
+        assert_true(radio_node_key(&f->radio, i, node_key));
+    assert_false(radio_node_key(&f->radio, 99, node_key));
+    free(f);
+}
+
+static void test_strangers_are_counted(void **state)
+{
+    const uint8_t apple[] = {4, 0xff, 0x4c, 0x00, 0x10}, lying[] = {2, 0x01, 0x06, 0x00},
+                  bthome[] = {6, 0x16, 0xd2, 0xfc, 0x40, 0x01, 0x61};
+    struct fixture *f = make();
+    uint8_t ad[18], packet[257], broken[] = {3, 0x16, 0xd2, 0xfc};
+    const struct radio_counters *c = &f->radio.counters;
+    size_t n;
+
+    (void)state;
+    token_ad(0, ad);
+    /* a bad advertisement does not cost the good ones beside it */
+    n = legacy(packet, RSSI, apple, broken, ad, bthome, NULL);
+    assert_int_equal(step(f, packet, n), 1);
+    assert_int_equal(c->unknown, 1);
+    assert_int_equal(c->refused_ad, 1);
+    assert_int_equal(c->refused[FRAME_BTHOME], 1);
+    assert_int_equal(c->frames[FRAME_BTHOME], 1);
+    assert_int_equal(c->frames[FRAME_MEMBER], 1);
+    /* lengths that lie, in every way there is room for: refused whole */
+    n = legacy(packet, RSSI, lying, ad, NULL);
+    for (size_t cut = 0; cut < n; cut++)
+        assert_int_equal(step(f, packet, cut), 0);
+    packet[3] = 1;
+    assert_int_equal(step(f, packet, n), 0);
+    packet[3] = 3;
+    assert_int_equal(step(f, packet, n), 0);
+    packet[3] = 2;
+    packet[2] = 0x01;
+    assert_int_equal(step(f, packet, n), 0);
+    assert_int_equal(c->refused_hci, n + 3);
+    assert_int_equal(c->packets, 1 + n + 3);
+    free(f);
+}
+
+static size_t extended(uint8_t packet[257], enum hci_data status, uint8_t sid, const uint8_t *ad,
+                       uint8_t n)
+{
+    struct wr w = wr_init(packet, 257);
+
+    wr_copy(&w, (const uint8_t[]){HCI_LE_META, (uint8_t)(26 + n), HCI_LE_EXT_ADV_REPORT, 1}, 4);
+    wr_le(&w, (unsigned)status << 5, 2);
+    wr_copy(&w, (const uint8_t[]){1, 1, 2, 3, 4, 5, 0xc6, 1, 1, sid, 127, (uint8_t)RSSI}, 12);
+    wr_copy(&w, (const uint8_t[9]){0}, 9);
+    wr_u8(&w, n);
+    wr_copy(&w, ad, n);
+    assert_false(w.bad);
+    return w.n;
+}
+
+static void test_extended(void **state)
+{
+    struct fixture *f = make();
+    uint8_t ad[18], packet[257];
+
+    (void)state;
+    token_ad(0, ad);
+    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, ad, 18)), 1);
+    assert_int_equal(f->obs[0].u.sighting.rssi_dbm, RSSI);
+    /* a chain of advertiser 1: its tail looks like a token and is not read as one, advertiser 2's is */
+    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_MORE, 1, ad, 18)), 0);
+    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 2, ad, 18)), 1);
+    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_MORE, 1, ad, 18)), 0);
+    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, ad, 18)), 0);
+    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, ad, 18)), 1);
+    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_CUT, 1, ad, 18)), 0);
+    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, ad, 18)), 1);
+    assert_int_equal(f->radio.counters.fragments, 4);
+    assert_int_equal(f->radio.counters.refused_hci, 0);
+    free(f);
+}
+
+/* As many tokens as fit one event: the bound of what radio_step() returns. */
+static void test_full_event(void **state)
+{
+    struct fixture *f = make();
+    uint8_t ad[18], data[229], packet[257];
+    struct wr w = wr_init(data, sizeof(data));
+
+    (void)state;
+    token_ad(0, ad);
+    wr_copy(&w, (const uint8_t[]){14 * 16 + 1, 0x07}, 2);
+    for (int i = 0; i < 14; i++)
+        wr_copy(&w, ad + 2, 16);
+    assert_false(w.bad);
+    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, data, (uint8_t)w.n)),
+                     14);
+    free(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_member),
+        cmocka_unit_test(test_node),
+        cmocka_unit_test(test_strangers_are_counted),
+        cmocka_unit_test(test_extended),
+        cmocka_unit_test(test_full_event),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,13 +1,19 @@
-/* Shelves: cell readings become masses, masses become changes, changes become stock. */
+/* Shelves: cell readings become masses, masses become changes, changes become stock.
+ *
+ * Every change of load has one change_id and ends in exactly one settled or retracted event. A provisional
+ * event and the row that says the change is open are in one batch, so after a power cut the first quiet
+ * value finishes what was begun, and finds what was taken in the dark.
+ */
 #ifndef NOREN_CORE_SHELF_H
 #define NOREN_CORE_SHELF_H
 
 #include "core/batch.h"
 #include "core/obs.h"
+#include "core/stock.h"
+#include "core/weigh.h"
 
-struct shelf {
-    int unused;
-};
+/** Command ids that are remembered, so that a repeated one does nothing. */
+#define SHELF_COMMANDS_MAX 8
 
 /** What can be promised of a product (design section 8). */
 struct shelf_atp {
@@ -18,11 +24,61 @@ struct shelf_atp {
 /** What a plate's scale is doing; JSON in state/fixture: ok, settling, uncalibrated, fault. */
 enum shelf_sensor { SENSOR_OK, SENSOR_SETTLING, SENSOR_UNCALIBRATED, SENSOR_FAULT };
 
-/** One product's place on one plate, as it is shown. */
+/** One product's place on one plate. */
 struct shelf_facing {
-    bool known; /**< false: the sensor is down or has not settled yet; on_shelf means nothing */
     int64_t on_shelf;
     int32_t confidence_pm;
+    bool counted; /**< on_shelf was opened, tared or counted once */
+    uint16_t
+        next; /**< next facing of the same product: plate * PLATE_FACINGS_MAX + facing, or NO_INDEX */
+};
+
+/** Numbers are stored in rows: never renumber. */
+enum shelf_claim_kind { CLAIM_PICK = 0, CLAIM_PUT_BACK = 1, CLAIM_RESTOCK = 2 };
+
+/** What the newest provisional event of an open change said. */
+struct shelf_claim {
+    enum shelf_claim_kind kind;
+    char gtin[NOREN_GTIN_SIZE];
+    int32_t quantity;
+};
+
+struct shelf_plate {
+    struct weigh weigh;
+    int64_t seen_us;   /**< last complete sample */
+    int64_t tare_mg;   /**< subtracted from every sample */
+    int64_t stored_mg; /**< reference in the row that was written last */
+    int64_t change;    /**< number of the open change, 0: none */
+    int64_t alert;     /**< number of the open sensor alert, 0: none */
+    int64_t claim_us;
+    struct shelf_claim claim;
+    int32_t rev;      /**< of the open change's next event */
+    uint8_t fresh;    /**< bit i: cell i of the plate has reported since the last complete sample */
+    bool watched;     /**< silence is a fault */
+    bool calibrated;  /**< samples are masses */
+    bool tare_wanted; /**< a tare command waits for a quiet plate */
+    bool drift_told;  /**< a recount was suggested because tracking reached its limit */
+    struct shelf_facing facings[PLATE_FACINGS_MAX];
+};
+
+struct shelf_cell {
+    int64_t mass_mg;
+    uint8_t clipped; /**< saturated readings in a row */
+};
+
+/** State is kept by slot, so that a new plan moves indices and no state. About 400 kB. */
+struct shelf {
+    struct shelf_plate plates[PLATES_MAX];
+    uint16_t plate_slots[PLATES_MAX]; /**< by index in the plan */
+    struct stock products[PRODUCTS_MAX];
+    uint16_t product_slots[PRODUCTS_MAX];
+    uint16_t first_facing[PRODUCTS_MAX]; /**< by index in the plan; then shelf_facing.next */
+    struct shelf_cell cells[CELLS_MAX];
+    int64_t next_number; /**< of changes and alerts */
+    int64_t commands_n;  /**< carried out so far; the newest are remembered */
+    char commands[SHELF_COMMANDS_MAX][NOREN_ID_SIZE];
+    int64_t watch_us; /**< when silence is looked for next */
+    int64_t refused;  /**< commands that could not be carried out as asked */
 };
 
 void shelf_init(struct shelf *s);
@@ -30,15 +86,16 @@ void shelf_init(struct shelf *s);
 void shelf_plan(struct shelf *s, const struct plan *old_plan, const struct plan *plan);
 /** Takes back one RECORD_SHOP/PLATE/FACING/PRODUCT row. 0, or -1 when not understood. */
 int shelf_restore(struct shelf *s, const struct plan *plan, const struct record *r);
-/** One observation (cell, mass, node, command, tick), already checked against the plan. Returns the next
- * deadline; the observation's own time when the batch was full. */
+/** One observation (plan, cell, mass, node, command, tick), already checked against the plan. Returns the
+ * next deadline; the observation's own time when the batch was full. */
 int64_t shelf_step(struct shelf *s, const struct plan *plan, const struct obs *o,
                    struct batch *out);
 
 struct shelf_atp shelf_atp(const struct shelf *s, const struct plan *plan, uint16_t product);
-enum shelf_sensor shelf_sensor(const struct shelf *s, const struct plan *plan, uint16_t plate);
-struct shelf_facing shelf_facing(const struct shelf *s, const struct plan *plan, uint16_t plate,
-                                 uint8_t facing);
+enum shelf_sensor shelf_sensor(const struct shelf *s, uint16_t plate);
+const struct shelf_facing *shelf_facing(const struct shelf *s, uint16_t plate, uint8_t facing);
+/** False: the sensor is down or has not settled, or the facing was never counted; on_shelf means nothing. */
+bool shelf_facing_known(const struct shelf *s, uint16_t plate, uint8_t facing);
 /** How many alerts of shelves are open. */
 int32_t shelf_alerts(const struct shelf *s, const struct plan *plan);
 

@@ -131,22 +131,23 @@ static void print_facing(const struct shop *s, uint16_t plate, uint8_t facing, s
 {
     const struct plan_facing *f = &s->plan->plates[plate].facings[facing];
     const struct plan_product *product = &s->plan->products[f->product];
-    struct shelf_facing now = shelf_facing(&s->shelf, s->plan, plate, facing);
+    const struct shelf_facing *now = shelf_facing(&s->shelf, plate, facing);
+    bool known = shelf_facing_known(&s->shelf, plate, facing);
     struct shelf_atp atp = shelf_atp(&s->shelf, s->plan, f->product);
 
     json_open(j, '{');
     json_key_str(j, "gtin", product->gtin);
     json_key_str(j, "name", product->name);
     json_key(j, "on_shelf");
-    if (now.known)
-        json_i64(j, now.on_shelf);
+    if (known)
+        json_i64(j, now->on_shelf);
     else
         json_nil(j);
     json_key_i64(j, "capacity", f->capacity);
     json_key_i64(j, "min", f->min);
     json_key_i64(j, "atp", atp.units);
     json_key_bool(j, "atp_lower_bound", atp.lower_bound);
-    json_key_milli(j, "confidence", now.known ? now.confidence_pm : 0);
+    json_key_milli(j, "confidence", known ? now->confidence_pm : 0);
     json_close(j, '}');
 }
 
@@ -172,7 +173,7 @@ static void print_plate(const struct shop *s, uint16_t plate, struct json *j)
     json_open(j, '{');
     json_key_str(j, "plate", p->id);
     json_key_nstr(j, "zone", p->zone == NO_INDEX ? "" : s->plan->zones[p->zone].id);
-    json_key_str(j, "sensor", sensor_name(shelf_sensor(&s->shelf, s->plan, plate)));
+    json_key_str(j, "sensor", sensor_name(shelf_sensor(&s->shelf, plate)));
     json_key(j, "facings");
     json_open(j, '[');
     for (uint8_t i = 0; i < p->facings_n; i++)

@@ -1,0 +1,244 @@
+/* Rows of the shelves; see shelf_rows.h. */
+#include "core/shelf_rows.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define ROW_VERSION    1
+#define KEY_NUMBER     "change"
+#define KEY_COMMAND    "command."
+#define PLATE_FIELDS   12
+#define FACING_FIELDS  4
+#define PRODUCT_FIELDS 5
+
+struct stock *shelf_stock(struct shelf *s, uint16_t product)
+{
+    return &s->products[s->product_slots[product]];
+}
+
+/* Writes n integers with spaces between them. */
+static void print_fields(struct record *r, const int64_t *fields, int n)
+{
+    size_t used = 0;
+
+    for (int i = 0; i < n; i++)
+        used += (size_t)snprintf(r->value + used, sizeof(r->value) - used, "%s%" PRId64,
+                                 i > 0 ? " " : "", fields[i]);
+    assert(used < sizeof(r->value));
+}
+
+/* Reads one integer and the space after it. */
+static bool take_field(const char **text, int64_t *ret)
+{
+    const char *p = *text;
+    bool negative = *p == '-';
+    uint64_t v = 0;
+
+    p += negative ? 1 : 0;
+    if (*p < '0' || *p > '9')
+        return false;
+    for (; *p >= '0' && *p <= '9'; p++) {
+        if (v > (INT64_MAX - 9) / 10)
+            return false;
+        v = v * 10 + (uint64_t)(*p - '0');
+    }
+    if (*p == ' ')
+        p++;
+    else if (*p != '\0')
+        return false;
+    *ret = negative ? -(int64_t)v : (int64_t)v;
+    *text = p;
+    return true;
+}
+
+/* Exactly n integers, the first of which is the version. */
+static bool read_fields(const char *text, int64_t *ret, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (!take_field(&text, &ret[i]))
+            return false;
+    return *text == '\0' && ret[0] == ROW_VERSION;
+}
+
+static int64_t gtin_to_number(const char *gtin)
+{
+    int64_t v = 0;
+
+    for (; *gtin != '\0'; gtin++)
+        v = v * 10 + (*gtin - '0');
+    return v;
+}
+
+void shelf_save_numbers(struct shelf *s, struct batch *out)
+{
+    int64_t fields[] = {ROW_VERSION, s->next_number};
+
+    print_fields(batch_record(out, RECORD_SHOP, KEY_NUMBER), fields, 2);
+}
+
+/* Remembered in a ring of rows, so a row is overwritten and none has to be deleted. */
+void shelf_save_command(struct shelf *s, struct batch *out)
+{
+    char key[RECORD_KEY_SIZE];
+    int64_t last = s->commands_n - 1;
+    struct record *r;
+
+    snprintf(key, sizeof(key), KEY_COMMAND "%d", (int)(last % SHELF_COMMANDS_MAX));
+    r = batch_record(out, RECORD_SHOP, key);
+    snprintf(r->value, sizeof(r->value), "%d %" PRId64 " %s", ROW_VERSION, last,
+             s->commands[last % SHELF_COMMANDS_MAX]);
+}
+
+void shelf_save_plate(const struct shelf_at *at)
+{
+    struct shelf_plate *p = at->plate;
+    int64_t fields[PLATE_FIELDS] = {
+        ROW_VERSION,
+        p->weigh.has_ref,
+        weigh_reference_mg(&p->weigh),
+        p->weigh.tracked_ug / 1000,
+        p->tare_mg,
+        p->tare_wanted,
+        p->alert,
+        p->change,
+        p->rev,
+        p->claim.kind,
+        gtin_to_number(p->claim.gtin),
+        p->claim.quantity,
+    };
+
+    p->stored_mg = weigh_reference_mg(&p->weigh);
+    print_fields(batch_record(at->out, RECORD_PLATE, at->plan_plate->id), fields, PLATE_FIELDS);
+}
+
+void shelf_save_facing(const struct shelf_at *at, uint8_t facing)
+{
+    const struct shelf_facing *f = &at->plate->facings[facing];
+    uint16_t product = at->plan_plate->facings[facing].product;
+    const struct stock *stock = shelf_stock(at->s, product);
+    const char *gtin = at->plan->products[product].gtin;
+    int64_t row[FACING_FIELDS] = {ROW_VERSION, f->on_shelf, f->counted, f->confidence_pm};
+    int64_t ledger[PRODUCT_FIELDS] = {ROW_VERSION, stock->backroom, stock->in_hand, stock->sold,
+                                      stock->adjust};
+    char key[RECORD_KEY_SIZE];
+
+    snprintf(key, sizeof(key), "%s/%s", at->plan_plate->id, gtin);
+    print_fields(batch_record(at->out, RECORD_FACING, key), row, FACING_FIELDS);
+    print_fields(batch_record(at->out, RECORD_PRODUCT, gtin), ledger, PRODUCT_FIELDS);
+}
+
+static int restore_shop(struct shelf *s, const struct record *r)
+{
+    const char *text = r->value;
+    int64_t fields[2];
+
+    if (strcmp(r->key, KEY_NUMBER) == 0) {
+        if (!read_fields(text, fields, 2) || fields[1] < 1)
+            return -1;
+        s->next_number = fields[1];
+        return 0;
+    }
+    if (strncmp(r->key, KEY_COMMAND, strlen(KEY_COMMAND)) != 0 || !take_field(&text, &fields[0]) ||
+        fields[0] != ROW_VERSION || !take_field(&text, &fields[1]) || fields[1] < 0 ||
+        strlen(text) >= NOREN_ID_SIZE)
+        return -1;
+    snprintf(s->commands[fields[1] % SHELF_COMMANDS_MAX], NOREN_ID_SIZE, "%s", text);
+    if (s->commands_n <= fields[1])
+        s->commands_n = fields[1] + 1;
+    return 0;
+}
+
+static int restore_plate(struct shelf *s, const struct plan *plan, const struct record *r)
+{
+    uint16_t index = plan_find_plate(plan, r->key);
+    int64_t f[PLATE_FIELDS];
+    struct shelf_plate *p;
+
+    if (index == NO_INDEX || !read_fields(r->value, f, PLATE_FIELDS) || f[7] < 0 || f[8] < 0 ||
+        f[9] < 0 || f[9] > CLAIM_RESTOCK || f[10] < 0 || f[10] > INT64_C(99999999999999))
+        return -1;
+    p = &s->plates[s->plate_slots[index]];
+    if (f[1] != 0)
+        weigh_set_reference(&p->weigh, f[2], f[3]);
+    p->stored_mg = f[2];
+    p->tare_mg = f[4];
+    p->tare_wanted = f[5] != 0;
+    p->alert = f[6];
+    p->change = f[7];
+    p->rev = (int32_t)f[8];
+    p->claim.kind = (enum shelf_claim_kind)f[9];
+    p->claim.gtin[0] = '\0';
+    if (f[10] > 0)
+        snprintf(p->claim.gtin, sizeof(p->claim.gtin), "%014" PRId64, f[10]);
+    p->claim.quantity = (int32_t)f[11];
+    return 0;
+}
+
+/* "plate/gtin"; a plate's id may itself contain slashes, a GTIN is always 14 digits. */
+static int restore_facing(struct shelf *s, const struct plan *plan, const struct record *r)
+{
+    char plate[RECORD_KEY_SIZE];
+    size_t n = strlen(r->key);
+    uint16_t index, product;
+    int64_t f[FACING_FIELDS];
+
+    if (n < NOREN_GTIN_SIZE || r->key[n - NOREN_GTIN_SIZE] != '/' ||
+        !read_fields(r->value, f, FACING_FIELDS) || f[1] < 0)
+        return -1;
+    memcpy(plate, r->key, n - NOREN_GTIN_SIZE);
+    plate[n - NOREN_GTIN_SIZE] = '\0';
+    index = plan_find_plate(plan, plate);
+    product = plan_find_product(plan, r->key + n - NOREN_GTIN_SIZE + 1);
+    if (index == NO_INDEX || product == NO_INDEX)
+        return -1;
+    for (uint8_t i = 0; i < plan->plates[index].facings_n; i++) {
+        struct shelf_facing *facing = &s->plates[s->plate_slots[index]].facings[i];
+
+        if (plan->plates[index].facings[i].product != product)
+            continue;
+        shelf_stock(s, product)->shelf += f[1] - facing->on_shelf;
+        facing->on_shelf = f[1];
+        facing->counted = f[2] != 0;
+        facing->confidence_pm = (int32_t)f[3];
+        return 0;
+    }
+    return -1;
+}
+
+static int restore_product(struct shelf *s, const struct plan *plan, const struct record *r)
+{
+    uint16_t product = plan_find_product(plan, r->key);
+    int64_t f[PRODUCT_FIELDS];
+    struct stock *stock;
+
+    if (product == NO_INDEX || !read_fields(r->value, f, PRODUCT_FIELDS) || f[1] < 0 || f[2] < 0 ||
+        f[3] < 0)
+        return -1;
+    stock = shelf_stock(s, product);
+    stock->backroom = f[1];
+    stock->in_hand = f[2];
+    stock->sold = f[3];
+    stock->adjust = f[4];
+    return 0;
+}
+
+int shelf_restore(struct shelf *s, const struct plan *plan, const struct record *r)
+{
+    switch (r->kind) {
+    case RECORD_SHOP:
+        return restore_shop(s, r);
+    case RECORD_PLATE:
+        return restore_plate(s, plan, r);
+    case RECORD_FACING:
+        return restore_facing(s, plan, r);
+    case RECORD_PRODUCT:
+        return restore_product(s, plan, r);
+    case RECORD_VISIT:
+    case RECORD_OFFER:
+    case RECORD_KINDS:
+        break;
+    }
+    return -1;
+}

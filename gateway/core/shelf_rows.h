@@ -1,0 +1,31 @@
+/* Durable rows of the shelves: what is written, and how it is read back. Private to shelf*.c.
+ *
+ * Text of decimal integers, the first one the version of the layout: a row can be read by a person with
+ * sqlite3 at a broken shelf, and a later version can read an earlier row.
+ */
+#ifndef NOREN_CORE_SHELF_ROWS_H
+#define NOREN_CORE_SHELF_ROWS_H
+
+#include "core/shelf.h"
+
+/** One plate in the middle of a step: what every function here and in shelf.c needs. */
+struct shelf_at {
+    struct shelf *s;
+    const struct plan *plan;
+    struct batch *out;
+    int64_t now_us;
+    uint16_t index; /**< of the plate in the plan */
+    const struct plan_plate *plan_plate;
+    struct shelf_plate *plate;
+    int64_t unit_mg; /**< lightest product, 0: no facing */
+};
+
+struct stock *shelf_stock(struct shelf *s, uint16_t product);
+
+void shelf_save_numbers(struct shelf *s, struct batch *out);
+void shelf_save_command(struct shelf *s, struct batch *out);
+void shelf_save_plate(const struct shelf_at *at);
+/** The facing and its product's ledger. */
+void shelf_save_facing(const struct shelf_at *at, uint8_t facing);
+
+#endif

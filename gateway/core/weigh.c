@@ -1,0 +1,328 @@
+/* Settle, step and drift of one plate; see weigh.h.
+ *
+ * Two paths over one window. The quick one is the median of 0.4 s against the reference: it sees the edge
+ * of a pick in time while the load still swings. The slow one waits until half a second is quiet; only it
+ * may say what rests on the plate. A detector with the slow path alone is far too late while the load
+ * swings, one with the quick path alone counts every hand (both were measured in the research behind the
+ * design).
+ */
+#include "core/weigh.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "noren/units.h"
+
+#define BIN_US       24000 /* thinning: 40 a second at most; a little under 25 ms for fast ADC clocks */
+#define QUICK_MS     400    /* window of the quick path: p95 of 0.8 s at 80 SPS */
+#define QUICK_MIN    3      /* samples it needs at least */
+#define QUIET_MS     500    /* window of the slow path */
+#define QUIET_MIN    4      /* 8 SPS give five in that time */
+#define QUIET_SPAN   400    /* ms between its oldest and newest sample at least */
+#define SIGMA_MIN_MG 300    /* below this a load cell's noise is not worth learning */
+#define LEARN_US     500000 /* noise is learnt twice a second, slowly */
+/* Noise alone breaks the quiet now and then; rest goes on after so little, at the same level. */
+#define UNREST_US (NOREN_US_PER_S / 2)
+#define STUCK_US  (10 * NOREN_US_PER_S) /* away this long without rest: the noise itself grew */
+
+/* Newest first. */
+struct window {
+    int32_t mass_mg[WEIGH_RING];
+    uint32_t age_ms[WEIGH_RING];
+    int n;       /* all that are in the quiet window */
+    int quick_n; /* of these in the quick window */
+};
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static int64_t magnitude(int64_t a)
+{
+    return a < 0 ? -a : a;
+}
+
+void weigh_init(struct weigh *w)
+{
+    memset(w, 0, sizeof(*w));
+}
+
+void weigh_restart(struct weigh *w)
+{
+    struct weigh kept = *w;
+
+    weigh_init(w);
+    w->has_ref = kept.has_ref;
+    w->ref_ug = kept.ref_ug;
+    w->tracked_ug = kept.tracked_ug;
+}
+
+void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg)
+{
+    w->has_ref = true;
+    w->ref_ug = mass_mg * 1000;
+    w->tracked_ug = tracked_mg * 1000;
+    w->away = false;
+    w->drifted = false;
+}
+
+int64_t weigh_reference_mg(const struct weigh *w)
+{
+    return w->ref_ug / 1000;
+}
+
+void weigh_agree(struct weigh *w)
+{
+    w->tracked_ug = 0;
+    w->drifted = false;
+}
+
+void weigh_tare(struct weigh *w)
+{
+    int32_t by = (int32_t)w->level_mg;
+
+    assert(w->resting);
+    for (int i = 0; i < WEIGH_RING; i++)
+        w->ring[i].mass_mg -= by;
+    w->spike[0] -= by;
+    w->spike[1] -= by;
+    w->bin_sum_mg -= (int64_t)by * w->bin_n;
+    w->rest_anchor_mg -= by;
+    w->level_mg = 0;
+    weigh_set_reference(w, 0, 0);
+}
+
+/* Division of the scale: what it can tell apart. */
+static int64_t division(const struct weigh *w)
+{
+    return larger(NOREN_MG_PER_G, 3 * w->sigma_mg);
+}
+
+/* How far the quick median may be from the reference before something has happened. Without a product there
+ * is nothing to count, so only what is plainly more than noise and footfall is worth an event. */
+static int64_t away_limit(const struct weigh *w, int64_t unit_mg)
+{
+    if (unit_mg == 0)
+        return larger(8 * w->sigma_mg, 20 * NOREN_MG_PER_G);
+    return larger(larger(unit_mg * 2 / 5, 4 * w->sigma_mg), NOREN_MG_PER_G);
+}
+
+/* How near the reference a quiet load counts as the same: less than away_limit, so the two cannot flap. */
+static int64_t same_limit(const struct weigh *w, int64_t unit_mg)
+{
+    return unit_mg == 0 ? away_limit(w, 0) * 7 / 8 : larger(unit_mg * 7 / 20, 3 * w->sigma_mg);
+}
+
+bool weigh_same(const struct weigh *w, int64_t unit_mg, int64_t mass_mg)
+{
+    return magnitude(mass_mg - weigh_reference_mg(w)) <= same_limit(w, unit_mg);
+}
+
+/* Largest spread of a quiet window. The share of the unit mass lets heavy goods settle while they still ring
+ * by a few per mille of their weight: a 5 kg bottle rings for seconds, and no count depends on it. */
+static int64_t quiet_limit(const struct weigh *w, int64_t unit_mg)
+{
+    int64_t share = unit_mg / 25;
+
+    if (share > 50 * NOREN_MG_PER_G)
+        share = 50 * NOREN_MG_PER_G;
+    return larger(larger(2 * division(w), 6 * w->sigma_mg), share);
+}
+
+/* Middle of n values (sorts them); n is small and mostly in order. */
+static int32_t median(int32_t *v, int n)
+{
+    for (int i = 1; i < n; i++) {
+        int32_t x = v[i];
+        int j = i;
+
+        for (; j > 0 && v[j - 1] > x; j--)
+            v[j] = v[j - 1];
+        v[j] = x;
+    }
+    return n % 2 ? v[n / 2] : (int32_t)(((int64_t)v[n / 2 - 1] + v[n / 2]) / 2);
+}
+
+/* Median of this sample and the two before it: one wild sample, whatever its size, does nothing. */
+static int32_t without_spikes(struct weigh *w, int32_t x)
+{
+    int32_t v[3] = {w->spike[0], w->spike[1], x};
+
+    w->spike[0] = w->spike[1];
+    w->spike[1] = x;
+    if (w->spike_n < 2) {
+        w->spike_n++;
+        return x;
+    }
+    return median(v, 3);
+}
+
+/* Puts a sample into the ring when enough time has passed; false: nothing new in the ring. */
+static bool thin(struct weigh *w, int64_t t_us, int32_t mass_mg)
+{
+    w->bin_sum_mg += mass_mg;
+    w->bin_n++;
+    if (w->ring_n > 0 && t_us - w->bin_closed_us < BIN_US && w->bin_n < UINT16_MAX)
+        return false;
+    w->ring_head = (uint8_t)((w->ring_head + 1) % WEIGH_RING);
+    w->ring[w->ring_head].t_ms = (uint32_t)(t_us / NOREN_US_PER_MS);
+    w->ring[w->ring_head].mass_mg = (int32_t)(w->bin_sum_mg / w->bin_n);
+    if (w->ring_n < WEIGH_RING)
+        w->ring_n++;
+    w->bin_sum_mg = 0;
+    w->bin_n = 0;
+    w->bin_closed_us = t_us;
+    return true;
+}
+
+static void look_back(const struct weigh *w, struct window *win)
+{
+    uint32_t now_ms = w->ring[w->ring_head].t_ms;
+
+    win->n = win->quick_n = 0;
+    for (int i = 0; i < w->ring_n; i++) {
+        int at = (w->ring_head + WEIGH_RING - i) % WEIGH_RING;
+        uint32_t age_ms = now_ms - w->ring[at].t_ms;
+
+        if (age_ms > QUIET_MS && win->n >= QUIET_MIN)
+            break;
+        win->mass_mg[win->n] = w->ring[at].mass_mg;
+        win->age_ms[win->n] = age_ms;
+        win->n++;
+        if (age_ms <= QUICK_MS || win->quick_n < QUICK_MIN)
+            win->quick_n++;
+    }
+}
+
+/* Standard deviation by the median of differences, 1.483 / sqrt(2) of it: robust against steps and blind to
+ * drift. Every second sample is compared, because the median of three makes neighbours alike. */
+static int64_t noise(const struct window *win)
+{
+    int32_t d[WEIGH_RING];
+
+    for (int i = 0; i + 2 < win->n; i++)
+        d[i] = (int32_t)magnitude((int64_t)win->mass_mg[i] - win->mass_mg[i + 2]);
+    return (int64_t)median(d, win->n - 2) * 1049 / 1000;
+}
+
+static void learn_noise(struct weigh *w, const struct window *win, int64_t t_us)
+{
+    bool stuck = w->away && t_us - w->away_us > STUCK_US;
+
+    if (win->n < QUIET_MIN)
+        return;
+    if (!w->settled) {
+        w->sigma_mg = larger(noise(win), SIGMA_MIN_MG);
+    } else if ((!w->away || stuck) && t_us - w->learnt_us >= LEARN_US) {
+        w->learnt_us = t_us;
+        w->sigma_mg = larger(w->sigma_mg + (noise(win) - w->sigma_mg) / 16, SIGMA_MIN_MG);
+    }
+}
+
+/* Is the window quiet: small spread, and no slope between its halves? Updates level and rest. */
+static void look_for_rest(struct weigh *w, const struct window *win, int64_t unit_mg, int64_t t_us)
+{
+    int32_t low = INT32_MAX, high = INT32_MIN;
+    int64_t sum = 0, newer = 0;
+    int half = win->n / 2;
+    bool quiet;
+
+    for (int i = 0; i < win->n; i++) {
+        low = win->mass_mg[i] < low ? win->mass_mg[i] : low;
+        high = win->mass_mg[i] > high ? win->mass_mg[i] : high;
+        sum += win->mass_mg[i];
+        newer += i < half ? win->mass_mg[i] : 0;
+    }
+    quiet =
+        win->n >= QUIET_MIN && win->age_ms[win->n - 1] >= QUIET_SPAN &&
+        (int64_t)high - low <= quiet_limit(w, unit_mg) &&
+        magnitude(newer / half - (sum - newer) / (win->n - half)) <= quiet_limit(w, unit_mg) / 2;
+    if (!quiet) {
+        w->resting = false;
+        return;
+    }
+    w->level_mg = sum / win->n;
+    if (t_us - w->quiet_us > UNREST_US ||
+        magnitude(w->level_mg - w->rest_anchor_mg) > quiet_limit(w, unit_mg)) {
+        w->rest_anchor_mg = w->level_mg;
+        w->rest_since_us = t_us - win->age_ms[win->n - 1] * NOREN_US_PER_MS;
+    }
+    w->quiet_us = t_us;
+    w->resting = true;
+}
+
+/* Temperature and creep move the zero by grams an hour; the reference follows far slower than the slowest
+ * real removal, and never further than 0.4 of a unit without an agreed count: nobody can carry goods away
+ * under it (OIML's limit for zero tracking, half a division a second, is the upper bound). */
+static void track(struct weigh *w, int64_t unit_mg, int64_t t_us)
+{
+    int64_t rate_ug_s = division(w) * 500, limit_ug = unit_mg * 400, step, most;
+    int64_t dt_us = t_us - w->tracked_us;
+
+    w->tracked_us = t_us;
+    if (unit_mg > 0 && rate_ug_s > unit_mg * 5 / 6) /* 0.05 units a minute */
+        rate_ug_s = unit_mg * 5 / 6;
+    most = rate_ug_s * (dt_us > NOREN_US_PER_S ? NOREN_US_PER_S : dt_us) / NOREN_US_PER_S;
+    step = w->level_mg * 1000 - w->ref_ug;
+    if (step > most)
+        step = most;
+    if (step < -most)
+        step = -most;
+    if (unit_mg > 0 && magnitude(w->tracked_ug + step) > limit_ug) {
+        w->drifted = true;
+        return;
+    }
+    w->ref_ug += step;
+    w->tracked_ug += step;
+}
+
+static enum weigh_signal first_value(struct weigh *w, int64_t unit_mg, int64_t t_us)
+{
+    w->settled = true;
+    w->learnt_us = w->tracked_us = t_us;
+    if (w->has_ref && !weigh_same(w, unit_mg, w->level_mg)) {
+        w->away = true;
+        w->away_us = t_us;
+    }
+    return WEIGH_FIRST;
+}
+
+enum weigh_signal weigh_sample(struct weigh *w, int64_t unit_mg, int64_t t_us, int64_t mass_mg)
+{
+    int32_t clipped = mass_mg > INT32_MAX   ? INT32_MAX
+                      : mass_mg < INT32_MIN ? INT32_MIN
+                                            : (int32_t)mass_mg;
+    struct window win;
+
+    if (!thin(w, t_us, without_spikes(w, clipped)))
+        return WEIGH_NOTHING;
+    look_back(w, &win);
+    if (win.n < QUICK_MIN)
+        return WEIGH_NOTHING;
+    learn_noise(w, &win, t_us);
+    look_for_rest(w, &win, unit_mg, t_us);
+    if (!w->settled)
+        return w->resting ? first_value(w, unit_mg, t_us) : WEIGH_NOTHING;
+    if (!w->has_ref)
+        return WEIGH_NOTHING;
+
+    w->moved_mg = median(win.mass_mg, win.quick_n) - weigh_reference_mg(w);
+    if (!w->away) {
+        if (magnitude(w->moved_mg) > away_limit(w, unit_mg)) {
+            w->away = true;
+            w->away_us = t_us;
+            return WEIGH_MOVED;
+        }
+        if (w->resting)
+            track(w, unit_mg, t_us);
+        return WEIGH_NOTHING;
+    }
+    if (!w->resting)
+        return WEIGH_MOVED;
+    if (!weigh_same(w, unit_mg, w->level_mg))
+        return WEIGH_REST;
+    w->away = false;
+    w->tracked_us = t_us;
+    return WEIGH_BACK;
+}

@@ -9,10 +9,13 @@
 #include "hq/ack.h"
 #include "hq/state.h"
 
+static const char last_event_sql[] = "SELECT max(id) FROM event";
+
 void ingest_init(struct ingest *in, struct store *store)
 {
     memset(in, 0, sizeof(*in));
     in->store = store;
+    in->committed_id = store_int(store, 0, last_event_sql, "");
 }
 
 static enum refusal refuse(struct ingest *in, enum refusal why)
@@ -215,6 +218,8 @@ int ingest_commit(struct ingest *in, struct ingest_result *ret)
         r = store_commit(in->store);
     if (r == 0) {
         in->counters.commits++;
+        if (in->changed & CHANGED_EVENTS)
+            in->committed_id = store_int(in->store, in->committed_id, last_event_sql, "");
         ret->changed = in->changed;
         ret->epochs_n = in->epochs_n;
         ret->gateways_n = in->gateways_n;

@@ -28,11 +28,13 @@ struct ingest_counters {
 struct ingest {
     struct store *store; /**< borrowed */
     struct ingest_counters counters;
-    int pending;    /**< messages in the open transaction */
-    bool failed;    /**< the open transaction met an error and will be dropped */
-    int changed;    /**< enum topicality bits of the open transaction */
-    int epochs_n;   /**< epochs that got something, new or repeated */
-    int gateways_n; /**< gateways heard for the first time ever */
+    int64_t
+        committed_id; /**< event.id up to which rows are committed: readers must not look further */
+    int pending;      /**< messages in the open transaction */
+    bool failed;      /**< the open transaction met an error and will be dropped */
+    int changed;      /**< enum topicality bits of the open transaction */
+    int epochs_n;     /**< epochs that got something, new or repeated */
+    int gateways_n;   /**< gateways heard for the first time ever */
     int64_t epochs[INGEST_GROUP_MAX];
     int64_t gateways[INGEST_GROUP_MAX];
 };

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -17,8 +18,10 @@
 #include <systemd/sd-event.h>
 
 #include "hq/ack.h"
+#include "hq/api.h"
 #include "hq/broker.h"
 #include "hq/config.h"
+#include "hq/http.h"
 #include "hq/ingest.h"
 #include "hq/log.h"
 #include "hq/roster.h"
@@ -31,6 +34,8 @@
 /* Exit codes: 0 asked to stop, 1 cannot go on, 2 wrong usage or configuration. */
 enum { EXIT_CANNOT = 1, EXIT_USAGE = 2 };
 
+#define TICK_US (15 * NOREN_US_PER_S)
+
 struct hq {
     struct hq_config config;
     struct store store;
@@ -39,7 +44,9 @@ struct hq {
     struct jws_key *key;
     sd_event *loop;
     struct broker *broker;
-    sd_event_source *commit_timer, *minute_timer;
+    struct api api;
+    struct http *http;
+    sd_event_source *commit_timer, *minute_timer, *http_io, *tick_timer;
     uint32_t date; /* UTC date the published day keys are centred on */
     bool commit_trouble;
     bool refusal_logged[REFUSALS];
@@ -144,6 +151,8 @@ static void commit(struct hq *hq)
         publish_ack(hq, result.epochs[i]);
     for (int i = 0; i < result.gateways_n; i++)
         publish_members(hq, result.gateways[i]);
+    if (result.changed != 0 && hq->http != NULL)
+        http_notify(hq->http, result.changed);
 }
 
 static int on_commit_timer(sd_event_source *source, uint64_t due_us, void *user)
@@ -192,6 +201,63 @@ static int on_minute(sd_event_source *source, uint64_t due_us, void *user)
     }
     sd_event_source_set_time_relative(source, 60 * NOREN_US_PER_S);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* --- pages --- */
+
+static int on_http(sd_event_source *source, int fd, uint32_t events, void *user)
+{
+    (void)source;
+    (void)fd;
+    (void)events;
+    (void)user;
+    return 0; /* it woke the loop, which runs the server after every wake-up */
+}
+
+static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
+{
+    struct hq *hq = user;
+
+    (void)due_us;
+    http_tick(hq->http);
+    sd_event_source_set_time_relative(source, TICK_US);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+static int open_http(struct hq *hq)
+{
+    const struct hq_config *c = &hq->config;
+
+    hq->api = (struct api){.store = &hq->store,
+                           .ingest = &hq->ingest,
+                           .roster = &hq->roster,
+                           .broker = hq->broker,
+                           .started_us = utc_now_us()};
+    int r = http_open(&hq->http, c, &hq->api);
+    if (r < 0) {
+        hq_log(HQ_ERROR, "cannot listen on %s port %u: %s; set http_bind or http_port in [hq]",
+               c->http_bind, c->http_port, strerror(-r));
+        return r;
+    }
+    r = sd_event_add_io(hq->loop, &hq->http_io, http_fd(hq->http), EPOLLIN, on_http, hq);
+    if (r >= 0)
+        r = sd_event_add_time_relative(hq->loop, &hq->tick_timer, CLOCK_MONOTONIC, TICK_US, 0,
+                                       on_tick, hq);
+    if (r >= 0)
+        hq_log(HQ_INFO, "pages at http://%s:%u/", c->http_bind, http_port(hq->http));
+    return r;
+}
+
+static int run(struct hq *hq)
+{
+    while (sd_event_get_state(hq->loop) != SD_EVENT_FINISHED) {
+        int r = sd_event_run(hq->loop, http_timeout_us(hq->http));
+
+        if (r < 0)
+            return r;
+        http_run(hq->http);
+    }
+    return 0;
 }
 
 /* --- start and stop -------------------------------------------------------------------------- */
@@ -282,14 +348,19 @@ static int start(struct hq *hq)
             hq_log(HQ_ERROR, "cannot use ca, cert or key of [mqtt]: %s; check the files",
                    strerror(-r));
     }
+    if (r >= 0)
+        r = open_http(hq);
     return r < 0 ? r : 0;
 }
 
 static void stop(struct hq *hq)
 {
-    if (hq->store.db != NULL)
+    if (hq->broker != NULL)
         commit(hq);
+    http_close(hq->http);
     broker_close(hq->broker);
+    sd_event_source_disable_unref(hq->http_io);
+    sd_event_source_disable_unref(hq->tick_timer);
     sd_event_source_disable_unref(hq->minute_timer);
     sd_event_source_disable_unref(hq->commit_timer);
     sd_event_unref(hq->loop);
@@ -370,7 +441,7 @@ int main(int argc, char **argv)
     } else {
         sd_notify(0, "READY=1");
         hq_log(HQ_INFO, "started, hq_id %s", hq.store.hq_id);
-        code = sd_event_loop(hq.loop) < 0 ? EXIT_CANNOT : EXIT_SUCCESS;
+        code = run(&hq) < 0 ? EXIT_CANNOT : EXIT_SUCCESS;
         sd_notify(0, "STOPPING=1");
     }
     stop(&hq);

@@ -25,7 +25,7 @@ static size_t slots_for(size_t capacity)
 size_t members_size(size_t capacity)
 {
     return capacity * (sizeof(struct member_record) + NOREN_ID_SIZE +
-                       (size_t)MEMBERS_STEPS * NOREN_TOKEN_MAC_SIZE) +
+                       (size_t)MEMBERS_RUNS * NOREN_TOKEN_MAC_SIZE) +
            slots_for(capacity) * sizeof(uint32_t);
 }
 
@@ -41,7 +41,7 @@ void members_init(struct members *m, void *memory, size_t capacity)
     m->records = (struct member_record *)(void *)p;
     p += capacity * sizeof(struct member_record);
     m->macs = (uint8_t(*)[NOREN_TOKEN_MAC_SIZE])p;
-    p += capacity * MEMBERS_STEPS * NOREN_TOKEN_MAC_SIZE;
+    p += capacity * MEMBERS_RUNS * NOREN_TOKEN_MAC_SIZE;
     m->names = (char *)p;
 }
 
@@ -85,7 +85,7 @@ const char *members_add(struct members *m, const struct member *in)
     memcpy(m->names + m->names_n, in->ref, n + 1);
     m->names_n += n + 1;
     m->records[m->n++] = r;
-    memset(m->steps, 0, sizeof(m->steps)); /* the tokens of this one are yet to be worked out */
+    m->now = 0; /* the tokens of this one are yet to be worked out; the others' runs go on */
     return NULL;
 }
 
@@ -99,34 +99,41 @@ static size_t slot_of(const struct members *m, const uint8_t *mac)
     return h & (m->slots_n - 1);
 }
 
-/* Works out every member's token for `step` into the run `run`. */
-static void fill_run(struct members *m, int run, uint64_t step)
+/* Works out the tokens for `step` of the members before `until` that are yet to be done, `budget` at most.
+ * Returns how many that were. */
+static size_t fill_run(struct members *m, uint64_t step, size_t until, size_t budget)
 {
+    size_t run = step % MEMBERS_RUNS, done = 0;
     uint32_t date = noren_utc_date((int64_t)step * NOREN_STEP_S);
     int column = -1;
 
+    if (m->steps[run] != step) {
+        m->steps[run] = step;
+        m->filled[run] = 0;
+    }
     for (int i = 0; i < MEMBERS_DATES_MAX; i++)
         if (m->dates[i] == date)
             column = i;
-    for (size_t i = 0; i < m->n; i++) {
-        uint8_t *mac = m->macs[(size_t)run * m->capacity + i];
+    for (; m->filled[run] < until && done < budget; m->filled[run]++, done++) {
+        const struct member_record *r = &m->records[m->filled[run]];
+        uint8_t *mac = m->macs[run * m->capacity + m->filled[run]];
 
-        if (column >= 0 && (m->records[i].has & 1 << column) != 0)
-            noren_token_mac(m->records[i].keys[column], step, mac);
+        if (column >= 0 && (r->has & 1 << column) != 0)
+            noren_token_mac(r->keys[column], step, mac);
         else
             memset(mac, 0, NOREN_TOKEN_MAC_SIZE); /* all zero: no token; never entered */
     }
-    m->steps[run] = step;
+    return done;
 }
 
-static void fill_slots(struct members *m)
+static void fill_slots(struct members *m, uint64_t now)
 {
     static const uint8_t none[NOREN_TOKEN_MAC_SIZE];
 
     memset(m->slots, 0, m->slots_n * sizeof(m->slots[0]));
-    for (size_t run = 0; run < MEMBERS_STEPS; run++) {
+    for (uint64_t step = now - 1; step <= now + 1; step++) {
         for (size_t i = 0; i < m->n; i++) {
-            size_t place = run * m->capacity + i;
+            size_t place = step % MEMBERS_RUNS * m->capacity + i;
             size_t s = slot_of(m, m->macs[place]);
 
             if (memcmp(m->macs[place], none, sizeof(none)) == 0)
@@ -136,6 +143,7 @@ static void fill_slots(struct members *m)
             m->slots[s] = (uint32_t)place + 1;
         }
     }
+    m->now = now;
 }
 
 /* Keys of days before `date` are of no more use to us, and must not be to a thief. */
@@ -152,28 +160,45 @@ static void wipe_before(struct members *m, uint32_t date)
     }
 }
 
-void members_clock(struct members *m, int64_t utc_us, enum clock_quality quality)
+static bool usable(int64_t utc_us)
+{
+    return utc_us > NOREN_STEP_S * NOREN_US_PER_S; /* there must be a step before */
+}
+
+bool members_prepare(struct members *m, int64_t utc_us, size_t budget)
 {
     uint64_t now = noren_step(utc_us / NOREN_US_PER_S);
-    bool moved = false;
 
-    m->open = quality != CLOCK_FLOOR && utc_us > NOREN_STEP_S * NOREN_US_PER_S;
+    if (!usable(utc_us))
+        return true;
+    for (uint64_t step = now - 1; step <= now + 1; step++) {
+        budget -= fill_run(m, step, m->n, budget);
+        if (m->filled[step % MEMBERS_RUNS] < m->n)
+            return false;
+    }
+    return true;
+}
+
+void members_clock(struct members *m, int64_t utc_us, enum clock_quality quality)
+{
+    const int64_t step_us = NOREN_STEP_S * NOREN_US_PER_S;
+    uint64_t now = noren_step(utc_us / NOREN_US_PER_S);
+    int64_t into_us = utc_us % step_us;
+
+    m->open = quality != CLOCK_FLOOR && usable(utc_us);
     if (!m->open || m->n == 0)
         return;
-    /* a step keeps its run (step mod 3) while it is in the window, so moving on by one fills one run */
-    for (uint64_t step = now - 1; step <= now + 1; step++) {
-        int run = (int)(step % MEMBERS_STEPS);
-
-        if (m->steps[run] != step) {
-            fill_run(m, run, step);
-            moved = true;
-        }
+    if (m->now != now) {
+        members_prepare(m, utc_us, SIZE_MAX);
+        fill_slots(m, now);
+        if (quality == CLOCK_SYNCED)
+            wipe_before(m, noren_utc_date((int64_t)(now - 1) * NOREN_STEP_S));
     }
-    if (!moved)
-        return;
-    fill_slots(m);
-    if (quality == CLOCK_SYNCED)
-        wipe_before(m, noren_utc_date((int64_t)(now - 1) * NOREN_STEP_S));
+    /* done with the last call before the step ends, if there is one in its last eighth */
+    fill_run(m, now + 2,
+             into_us < step_us / 8 * 7 ? m->n * (uint64_t)into_us / (uint64_t)(step_us / 8 * 7)
+                                       : m->n,
+             SIZE_MAX);
 }
 
 bool members_resolve(const struct members *m, uint8_t step_low,

@@ -6,7 +6,7 @@
  * out a token per advert and member was rejected: 30 k MACs for each phone that walks past.
  *
  * Frugal because 30 k members are normal and the whole daemon has 6 MB: a record is 56 bytes and its name,
- * a token 10 bytes, a hash slot 4. Core allocates nothing: the caller hands in one block of memory, whose
+ * a token 10 bytes (of four steps), a hash slot 4. Core allocates nothing: the caller hands in one block of memory, whose
  * untouched part costs nothing on a system with virtual memory.
  *
  * To replace the members: members_init() a second struct over a second block, members_add() each, and
@@ -26,8 +26,9 @@
 
 /* Yesterday (until 00:15 UTC), today and tomorrow. */
 #define MEMBERS_DATES_MAX 3
-/* now-1, now, now+1 */
+/* now-1, now and now+1 are accepted; now+2 is being worked out in the meantime. */
 #define MEMBERS_STEPS 3
+#define MEMBERS_RUNS  4
 /* 4.5 times what is normal; a token's place in the hash table must fit 32 bits, with room to spare. */
 #define MEMBERS_MAX 131072
 
@@ -55,15 +56,17 @@ struct members {
     struct member_record *records;
     char *names; /**< NUL-terminated refs, one after the other */
     size_t names_n;
-    uint8_t (*macs)[NOREN_TOKEN_MAC_SIZE]; /**< MEMBERS_STEPS runs of `capacity` */
+    uint8_t (*macs)[NOREN_TOKEN_MAC_SIZE]; /**< MEMBERS_RUNS runs of `capacity`, by step mod 4 */
     uint32_t *slots; /**< hash table: 1 + place in macs, 0 = free; open addressing */
     size_t slots_n;  /**< a power of two */
     uint32_t dates[MEMBERS_DATES_MAX]; /**< UTC dates that keys are held of; 0 = none */
-    uint64_t steps[MEMBERS_STEPS];     /**< which step each run of macs is for; 0 = none */
+    uint64_t steps[MEMBERS_RUNS];      /**< which step each run of macs is for; 0 = none */
+    size_t filled[MEMBERS_RUNS];       /**< of how many members its tokens are worked out */
+    uint64_t now;                      /**< the step that the hash table is for; 0 = none */
     bool open;                         /**< the clock is good enough to accept tokens */
 };
 
-/** Bytes that a table of `capacity` (<= MEMBERS_MAX) members needs; about 150 a member touched. */
+/** Bytes that a table of `capacity` (<= MEMBERS_MAX) members needs; about 130 a member touched. */
 size_t members_size(size_t capacity);
 
 /** An empty table over `memory`: members_size(capacity) bytes, aligned as malloc does, borrowed. */
@@ -74,9 +77,17 @@ const char *members_add(struct members *m, const struct member *in);
 
 /** What time it is. Brings the token table up to the steps around `utc_us` and opens it while the clock is
  * synced or held; a floor clock closes it. A synced clock also wipes keys of days that are over.
- * Cost when the step has moved on by one (each quarter of an hour): one HMAC a member and a refill of the
- * hash table; for 30 k members 30 k HMACs, see `scripts/bench members`. Otherwise next to nothing. */
+ *
+ * The work is one HMAC a member and step, 30,000 each quarter of an hour. They are spread: each call works
+ * ahead for the step after next in proportion to the time gone by, so with a call a second none does more
+ * than some forty HMACs, and the one at which a step begins fills the hash table besides. Only when there
+ * was no call for a step (or the table is new, see members_prepare) is it done at once. `scripts/bench
+ * members` measures both. */
 void members_clock(struct members *m, int64_t utc_us, enum clock_quality quality);
+
+/** Does at most `budget` HMACs of what members_clock() would have to do at once for a new table. True when
+ * nothing is left. For whoever wants to swap tables without holding up the loop; optional. */
+bool members_prepare(struct members *m, int64_t utc_us, size_t budget);
 
 /** Whose token this is: `step_low` and `mac` as on the air. False when nobody's, or the table is closed.
  * Fills ret's ref, consent and bucket. */

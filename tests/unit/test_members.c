@@ -178,6 +178,41 @@ static void test_many(void **state)
     free(m.memory);
 }
 
+/* Whatever the pace of calls, the window is right after each: each second, each minute, after hours of
+ * none; and preparing a table in pieces leaves nothing to be done at once. */
+static void test_pace(void **state)
+{
+    const uint32_t dates[] = {20261121, 20261122};
+    const int64_t paces_s[] = {1, 60, 899, 5000};
+    struct members m = table(50);
+    char ref[NOREN_ID_SIZE];
+    struct member out;
+    int pieces = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < 50; i++) {
+        snprintf(ref, sizeof(ref), "m-%u", i);
+        struct member in = make(ref, i, dates, 2);
+        assert_null(members_add(&m, &in));
+    }
+    while (!members_prepare(&m, NOON_US, 7))
+        pieces++;
+    assert_int_equal(pieces, 3 * 50 / 7);
+    for (size_t p = 0; p < sizeof(paces_s) / sizeof(paces_s[0]); p++) {
+        for (int64_t t = NOREN_VECTOR_UNIX_S; t < NOREN_VECTOR_UNIX_S + 12000; t += paces_s[p]) {
+            members_clock(&m, t * NOREN_US_PER_S, CLOCK_SYNCED);
+            if (paces_s[p] == 1 && t % 97 != 0)
+                continue;
+            assert_false(hears(&m, 49, t - 1800, &out));
+            assert_true(hears(&m, 49, t - 900, &out));
+            assert_true(hears(&m, 0, t, &out));
+            assert_true(hears(&m, 49, t + 900, &out));
+            assert_false(hears(&m, 49, t + 1800, &out));
+        }
+    }
+    free(m.memory);
+}
+
 static void test_nobody(void **state)
 {
     struct members m = {0};
@@ -194,7 +229,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_window),   cmocka_unit_test(test_vector),
         cmocka_unit_test(test_midnight), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_many),     cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_many),     cmocka_unit_test(test_pace),
+        cmocka_unit_test(test_nobody),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,13 +35,13 @@ static void link_newest(struct locate *l, struct track *t, enum track_list list)
 }
 
 /** FNV-1a over kind and reference: refs are given by HQ or are random, nobody gains by a collision. */
-static uint16_t *bucket(struct locate *l, const char *ref, bool member)
+static uint16_t bucket(const char *ref, bool member)
 {
     uint32_t h = member ? 2166136261U : 2166136262U;
 
     for (const char *p = ref; *p != '\0'; p++)
         h = (h ^ (uint8_t)*p) * 16777619U;
-    return &l->buckets[(h ^ h >> 15) & (TRACK_BUCKETS - 1)];
+    return (uint16_t)((h ^ h >> 15) & (TRACK_BUCKETS - 1));
 }
 
 void locate_init(struct locate *l)
@@ -68,19 +68,15 @@ struct who track_who(const struct track *t)
     return who;
 }
 
-struct track *locate_find(struct locate *l, const struct who *who)
+uint16_t locate_find(const struct locate *l, const struct who *who)
 {
     bool member = who->kind == WHO_MEMBER;
-    uint16_t i = *bucket(l, who->ref, member);
+    uint16_t i = l->buckets[bucket(who->ref, member)];
 
-    while (i != NO_INDEX) {
-        struct track *t = &l->tracks[i];
-
-        if (track_is_member(t) == member && strcmp(t->ref, who->ref) == 0)
-            return t;
-        i = t->chain;
-    }
-    return NULL;
+    while (i != NO_INDEX &&
+           (track_is_member(&l->tracks[i]) != member || strcmp(l->tracks[i].ref, who->ref) != 0))
+        i = l->tracks[i].chain;
+    return i;
 }
 
 struct track *locate_oldest(struct locate *l, enum track_list list)
@@ -109,7 +105,7 @@ struct track *locate_victim(struct locate *l, enum who_kind kind, bool *ret_full
 struct track *locate_add(struct locate *l, const struct who *who, int64_t t_us)
 {
     bool member = who->kind == WHO_MEMBER;
-    uint16_t *b = bucket(l, who->ref, member);
+    uint16_t *b = &l->buckets[bucket(who->ref, member)];
     uint16_t i = l->free;
     struct track *t = &l->tracks[i];
 
@@ -135,7 +131,7 @@ void locate_move(struct locate *l, struct track *t, enum track_list list)
 
 void locate_drop(struct locate *l, struct track *t)
 {
-    uint16_t *link = bucket(l, t->ref, track_is_member(t));
+    uint16_t *link = &l->buckets[bucket(t->ref, track_is_member(t))];
     uint16_t i = (uint16_t)(t - l->tracks);
 
     while (*link != i)

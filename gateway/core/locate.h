@@ -60,8 +60,8 @@ void locate_init(struct locate *l);
 /** A new plan: works out the grid and carries receivers and zones of every track over by id. */
 void locate_plan(struct locate *l, const struct plan *old_plan, const struct plan *plan);
 
-/** The track of somebody, or NULL. */
-struct track *locate_find(struct locate *l, const struct who *who);
+/** Index of somebody's track, or NO_INDEX. */
+uint16_t locate_find(const struct locate *l, const struct who *who);
 
 /** Whom a new track of this kind would push out: NULL when there is room; `*ret_full` when there is no room
  * and nobody may be pushed out. The caller says good-bye and calls locate_drop(). */

@@ -176,12 +176,12 @@ static struct track *track_for(struct people *p, const struct plan *plan, const 
                                struct batch *out)
 {
     const struct who *who = &o->u.sighting.who;
-    struct track *t = locate_find(&p->locate, who);
+    uint16_t i = locate_find(&p->locate, who);
     struct track *victim;
     bool full;
 
-    if (t != NULL)
-        return t;
+    if (i != NO_INDEX)
+        return &p->locate.tracks[i];
     victim = locate_victim(&p->locate, who->kind, &full);
     if (victim != NULL && !batch_room(out, VISIT_ROOM_EVENTS, VISIT_ROOM_RECORDS))
         full = true;
@@ -226,11 +226,11 @@ static void arrive(struct people *p, struct track *t, int64_t t_us)
 static void forget_unwilling(struct people *p, const struct plan *plan, const struct obs *o,
                              struct batch *out)
 {
-    struct track *t = locate_find(&p->locate, &o->u.sighting.who);
+    uint16_t i = locate_find(&p->locate, &o->u.sighting.who);
 
     p->no_consent++;
-    if (t != NULL && batch_room(out, VISIT_ROOM_EVENTS, VISIT_ROOM_RECORDS))
-        drop(p, plan, t, "consent", o->t_us, out);
+    if (i != NO_INDEX && batch_room(out, VISIT_ROOM_EVENTS, VISIT_ROOM_RECORDS))
+        drop(p, plan, &p->locate.tracks[i], "consent", o->t_us, out);
 }
 
 static void hear(struct people *p, const struct plan *plan, const struct obs *o, struct batch *out)
@@ -293,6 +293,14 @@ const struct presence *people_in_slot(const struct people *p, uint16_t slot)
     const struct visit *v = &p->visits.v[slot];
 
     return v->used && v->told ? &v->presence : NULL;
+}
+
+const struct presence *people_find(const struct people *p, const struct who *who)
+{
+    uint16_t i = locate_find(&p->locate, who);
+    uint16_t slot = i != NO_INDEX ? p->locate.tracks[i].visit : NO_INDEX;
+
+    return slot != NO_INDEX ? people_in_slot(p, slot) : NULL;
 }
 
 const struct presence *people_next(const struct people *p, size_t *cursor)

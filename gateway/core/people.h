@@ -37,5 +37,7 @@ int64_t people_step(struct people *p, const struct plan *plan, const struct obs 
 const struct presence *people_next(const struct people *p, size_t *cursor);
 /** The presence in a slot (struct presence), or NULL when nobody is in it. */
 const struct presence *people_in_slot(const struct people *p, uint16_t slot);
+/** The presence of a member, or NULL when there is none. */
+const struct presence *people_find(const struct people *p, const struct who *who);
 
 #endif

@@ -208,6 +208,85 @@ static void test_hall_border(void UNUSED **state)
     assert_score(run("floor-straight-05.csv", hall_truth), 0.7, 2);
 }
 
+static void hear(const char *ref, int64_t t_us, struct batch *out)
+{
+    struct obs o = {.t_us = t_us, .kind = OBS_SIGHTING};
+
+    o.u.sighting.who.kind = ref[0] == 'm' ? WHO_MEMBER : WHO_TAG;
+    snprintf(o.u.sighting.who.ref, NOREN_ID_SIZE, "%s", ref);
+    o.u.sighting.consent = CONSENT_ALL;
+    o.u.sighting.rssi_dbm = -60;
+    batch_clear(out);
+    people_step(people, plan, &o, out);
+}
+
+/* 200 members are there; then tags nobody ever saw, many times more than there is room for. */
+static void test_flood_evicts_no_member(void UNUSED **state)
+{
+    struct batch *out = calloc(1, sizeof(*out));
+    uint64_t random = 0x9e3779b97f4a7c15U; /* the seed */
+    char ref[NOREN_ID_SIZE];
+    int64_t t_us = 0;
+
+    assert_non_null(out);
+    door_map();
+    for (; t_us < 2000000; t_us += 1000000)
+        for (int i = 0; i < 200; i++) {
+            snprintf(ref, sizeof(ref), "m-%d", i);
+            hear(ref, t_us, out);
+        }
+    assert_int_equal(people->visits.used_n, 200);
+    for (int i = 0; i < 5 * TRACKS_MAX; i++, t_us += 100) {
+        random = random * 6364136223846793005U + 1442695040888963407U;
+        snprintf(ref, sizeof(ref), "t-%016llx", (unsigned long long)random);
+        hear(ref, t_us, out);
+        assert_int_equal(out->events_n, 0);
+    }
+    assert_int_equal(people->locate.tracks_n, TRACKS_MAX);
+    assert_int_equal(people->locate.evicted, 4 * TRACKS_MAX + 200);
+    assert_int_equal(people->visits.used_n, 200);
+    hear("m-new", t_us, out); /* a member still finds a place */
+    hear("m-new", t_us + 1000000, out);
+    assert_int_equal(people->visits.used_n, 201);
+    free(out);
+}
+
+static void test_members_are_not_evicted_by_tags(void UNUSED **state)
+{
+    struct batch *out = calloc(1, sizeof(*out));
+    char ref[NOREN_ID_SIZE];
+
+    assert_non_null(out);
+    door_map();
+    for (int i = 0; i < TRACKS_MAX; i++) {
+        snprintf(ref, sizeof(ref), "m-%d", i);
+        hear(ref, i, out);
+    }
+    hear("t-1", TRACKS_MAX, out);
+    assert_int_equal(people->locate.refused, 1);
+    assert_int_equal(people->locate.evicted, 0);
+    hear("m-late", TRACKS_MAX, out); /* the member heard longest ago, once, makes room */
+    assert_int_equal(people->locate.evicted, 1);
+    assert_int_equal(locate_find(&people->locate, &(struct who){WHO_MEMBER, "m-0"}), NO_INDEX);
+    print_message("struct people: %zu bytes, a track: %zu, a visit: %zu\n", sizeof(struct people),
+                  sizeof(struct track), sizeof(struct visit));
+    assert_true(sizeof(struct people) <= 1700000);
+    free(out);
+}
+
+static void test_polygon_edges(void UNUSED **state)
+{
+    add_rectangle("left", 0, 0, 1, 1);
+    add_rectangle("right", 1, 0, 2, 1);
+    assert_int_equal(zone_at(plan, 0.5, 0.5), 0);
+    assert_int_equal(zone_at(plan, 1.5, 0.5), 1);
+    assert_int_equal(zone_at(plan, 1, 0.5), 0); /* on both: the first listed */
+    assert_int_equal(zone_at(plan, 1, 1), 0);
+    assert_int_equal(zone_at(plan, 2, 1), 1);
+    assert_int_equal(zone_at(plan, 2.001, 0.5), NO_INDEX);
+    assert_int_equal(zone_at(plan, -0.5, 0), NO_INDEX); /* in line with an edge, not on it */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +296,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_hall_zigzag, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hall_straight, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hall_border, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_flood_evicts_no_member, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_members_are_not_evicted_by_tags, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_polygon_edges, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -60,7 +60,7 @@ static bool not_held_out(const struct offer_case *k)
 /** What becomes of a case that failed. */
 enum outcome {
     OUTCOME_NEXT_DWELL, /**< asked again when the member comes back to the zone */
-    OUTCOME_WAIT,       /**< asked again as soon as stock or clock change */
+    OUTCOME_WAIT,       /**< asked again as soon as stock or time allow */
     OUTCOME_FINAL,      /**< not again in this visit */
 };
 
@@ -71,7 +71,7 @@ static const struct {
     enum outcome outcome;
 } CONSTRAINTS[] = {
     {"clock_unknown", clock_known, OUTCOME_WAIT},
-    {"campaign_inactive", is_valid_now, OUTCOME_NEXT_DWELL},
+    {"campaign_inactive", is_valid_now, OUTCOME_WAIT},
     {"no_consent", has_consent, OUTCOME_NEXT_DWELL},
     {"cap_visit", below_cap, OUTCOME_FINAL},
     {"cooldown", has_cooled, OUTCOME_NEXT_DWELL},

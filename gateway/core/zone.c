@@ -25,6 +25,9 @@
 /* Levels are judged at most this often per track. */
 #define DECIDE_EVERY_US 100000
 
+/* Points closer than this tell nothing apart. */
+#define STEP_MIN_M 0.25
+
 #define OUTSIDE ZONES_MAX /* index of "in no zone" among the candidates */
 
 /** Levels at the moment of decision, aged, strongest first not required. */
@@ -133,6 +136,7 @@ void zone_map_build(struct zone_map *m, const struct plan *plan)
 {
     struct box b;
     double step;
+    int columns, lines;
 
     memset(m, 0, sizeof(*m));
     for (int i = 0; i < ZONE_WEIGHTS; i++)
@@ -140,12 +144,16 @@ void zone_map_build(struct zone_map *m, const struct plan *plan)
     b = bounds(m, plan);
     if (b.x0 > b.x1)
         return;
-    step = fmax(sqrt((b.x1 - b.x0) * (b.y1 - b.y0) / (ZONE_POINTS * 0.9)), 0.25);
-    for (; (floor((b.x1 - b.x0) / step) + 1) * (floor((b.y1 - b.y0) / step) + 1) > ZONE_POINTS;)
+    step = fmax(sqrt((b.x1 - b.x0) * (b.y1 - b.y0) / ZONE_POINTS), STEP_MIN_M);
+    do {
+        columns = 1 + (int)fmin((b.x1 - b.x0) / step, ZONE_POINTS);
+        lines = 1 + (int)fmin((b.y1 - b.y0) / step, ZONE_POINTS);
         step *= 1.05;
-    for (double x = b.x0 + step / 2; x < b.x1 || x == b.x0 + step / 2; x += step)
-        for (double y = b.y0 + step / 2; y < b.y1 || y == b.y0 + step / 2; y += step)
-            add_point(m, plan, x, y);
+    } while (columns * lines > ZONE_POINTS);
+    for (int i = 0; i < columns; i++)
+        for (int j = 0; j < lines; j++)
+            add_point(m, plan, b.x0 + (b.x1 - b.x0) * (i + 0.5) / columns,
+                      b.y0 + (b.y1 - b.y0) * (j + 0.5) / lines);
 }
 
 static struct levels levels_at(const struct track *t, int64_t t_us)

@@ -1,0 +1,54 @@
+/* Clocks of Linux; see clock.h. NOREN_BUILD_UNIX_S comes from the build (the day it was configured). */
+#include "io/clock.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <time.h>
+
+#include "noren/units.h"
+
+static int64_t read_us(clockid_t id)
+{
+    struct timespec t;
+
+    clock_gettime(id, &t);
+    return (int64_t)t.tv_sec * NOREN_US_PER_S + t.tv_nsec / 1000;
+}
+
+int64_t clock_boot_us(void)
+{
+    return read_us(CLOCK_BOOTTIME);
+}
+
+int64_t clock_utc_us(enum clock_quality *ret_quality)
+{
+    const int64_t built_us = (int64_t)NOREN_BUILD_UNIX_S * NOREN_US_PER_S;
+    int64_t utc_us = read_us(CLOCK_REALTIME);
+    struct timex state = {0};
+
+    if (utc_us < built_us) {
+        *ret_quality = CLOCK_FLOOR;
+        return built_us;
+    }
+    *ret_quality = adjtimex(&state) != TIME_ERROR && (state.status & STA_UNSYNC) == 0 ? CLOCK_SYNCED
+                                                                                      : CLOCK_HELD;
+    return utc_us;
+}
+
+int clock_bootid(char ret[CLOCK_BOOTID_SIZE])
+{
+    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+    char line[64];
+    int rc = 0;
+
+    if (f == NULL)
+        return -errno;
+    if (fgets(line, sizeof(line), f) == NULL || strcspn(line, "\n") != CLOCK_BOOTID_SIZE - 1)
+        rc = -EIO;
+    fclose(f);
+    if (rc == 0)
+        snprintf(ret, CLOCK_BOOTID_SIZE, "%.36s", line);
+    return rc;
+}

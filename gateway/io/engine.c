@@ -1,0 +1,305 @@
+/* The engine room; see engine.h. */
+#include "io/engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "io/clock.h"
+#include "io/config.h"
+#include "io/plan_json.h"
+#include "noren/topic.h"
+
+#define DOCUMENT_MAX (8 << 20)
+#define STATE_SIZE   (256 << 10)
+
+/* --- plan --------------------------------------------------------------------------------------- */
+
+static int read_file(const char *path, char **ret_text, size_t *ret_n)
+{
+    FILE *f = fopen(path, "re");
+    char *text;
+    size_t n;
+
+    if (f == NULL)
+        return -errno;
+    text = malloc(DOCUMENT_MAX);
+    if (text == NULL) {
+        fclose(f);
+        return -ENOMEM;
+    }
+    n = fread(text, 1, DOCUMENT_MAX, f);
+    if (ferror(f) || n == DOCUMENT_MAX) {
+        free(text);
+        fclose(f);
+        return n == DOCUMENT_MAX ? -EFBIG : -EIO;
+    }
+    fclose(f);
+    *ret_text = text;
+    *ret_n = n;
+    return 0;
+}
+
+void engine_plan_free(struct engine_plan *p)
+{
+    for (int i = 0; i < DOCUMENTS; i++)
+        free(p->text[i]);
+    free(p->plan);
+    memset(p, 0, sizeof(*p));
+}
+
+int engine_read_plan(struct engine_plan *ret_plan, const char *dir,
+                     char ret_error[ENGINE_ERROR_SIZE])
+{
+    static const struct {
+        const char *name;
+        bool needed;
+        int (*read)(struct plan *, const char *, size_t, char[PLAN_ERROR_SIZE]);
+    } documents[DOCUMENTS] = {
+        [DOCUMENT_MAP] = {"map.json", false, plan_read_map},
+        [DOCUMENT_PLANOGRAM] = {"planogram.json", true, plan_read_planogram},
+        [DOCUMENT_CAMPAIGNS] = {"campaigns.json", false, plan_read_campaigns}};
+    struct engine_plan p = {.plan = malloc(sizeof(*p.plan))};
+    int rc = p.plan != NULL ? 0 : -ENOMEM;
+
+    if (rc == 0)
+        plan_clear(p.plan);
+    for (int i = 0; i < DOCUMENTS && rc == 0; i++) {
+        char path[CONFIG_PATH_SIZE], why[PLAN_ERROR_SIZE] = "";
+
+        rc = config_path(path, dir, documents[i].name);
+        if (rc == 0)
+            rc = read_file(path, &p.text[i], &p.n[i]);
+        if (rc == -ENOENT && !documents[i].needed) {
+            rc = 0;
+            continue;
+        }
+        if (rc == 0)
+            rc = documents[i].read(p.plan, p.text[i], p.n[i], why);
+        if (rc != 0)
+            snprintf(ret_error, ENGINE_ERROR_SIZE, "%.200s/%s: %s", dir, documents[i].name,
+                     why[0] != '\0' ? why : strerror(-rc));
+    }
+    if (rc != 0)
+        engine_plan_free(&p);
+    else
+        *ret_plan = p;
+    return rc;
+}
+
+/* --- stepping ----------------------------------------------------------------------------------- */
+
+/* One step; its batch goes to the database. */
+static void step(struct engine *e, const struct obs *o)
+{
+    e->deadline_us = shop_step(e->shop, o, &e->batch);
+    db_apply(e->db, &e->batch, clock_boot_us());
+    for (size_t i = 0; i < FIXTURES_MAX; i++)
+        e->fixtures_dirty[i] |= e->batch.fixtures_dirty[i];
+    e->store_dirty |= e->batch.store_dirty;
+}
+
+/* The brain is called at its own deadlines, not at the moment when the loop got round to it: a replay of
+ * the recording does the same and must see the same. */
+void engine_tick(struct engine *e, int64_t now_us)
+{
+    while (e->deadline_us <= now_us) {
+        struct obs tick = {.kind = OBS_TICK, .t_us = e->deadline_us};
+
+        if (tick.t_us < e->shop->now_us)
+            tick.t_us = e->shop->now_us;
+        step(e, &tick);
+    }
+}
+
+void engine_feed(struct engine *e, const struct obs *o)
+{
+    struct obs in_order = *o;
+
+    if (in_order.t_us < e->shop->now_us)
+        in_order.t_us = e->shop->now_us;
+    engine_tick(e, in_order.t_us);
+    step(e, &in_order);
+}
+
+void engine_packet(struct engine *e, uint16_t receiver, int64_t t_us, const uint8_t *bytes,
+                   size_t n)
+{
+    struct radio_in in = {.t_us = t_us, .receiver = receiver, .packet = bytes, .n = n};
+    struct obs obs[RADIO_OBS_MAX];
+    size_t count = radio_step(&e->radio, &in, obs);
+
+    for (size_t i = 0; i < count; i++)
+        engine_feed(e, &obs[i]);
+}
+
+void engine_clock(struct engine *e, int64_t now_us)
+{
+    struct obs o = {.kind = OBS_CLOCK, .t_us = now_us};
+
+    o.u.clock.utc_us = clock_utc_us(&o.u.clock.quality);
+    e->quality = o.u.clock.quality;
+    db_set_clock(e->db, o.u.clock.utc_us - now_us, o.u.clock.quality);
+    radio_clock(&e->radio, o.u.clock.utc_us, o.u.clock.quality);
+    engine_feed(e, &o);
+}
+
+void engine_emit(struct engine *e, const struct event *event, int64_t now_us)
+{
+    batch_clear(&e->batch);
+    *batch_event(&e->batch, event->kind, event->t_us) = *event;
+    db_apply(e->db, &e->batch, now_us);
+}
+
+/* --- plan in force ------------------------------------------------------------------------------ */
+
+void engine_set_plan(struct engine *e, struct engine_plan *plan, int64_t now_us)
+{
+    struct obs o = {.kind = OBS_PLAN, .t_us = now_us, .u.plan = plan->plan};
+    struct plan *old = e->plan;
+
+    engine_feed(e, &o);
+    e->plan = plan->plan;
+    plan->plan = old;
+    engine_plan_free(plan); /* the old plan and the new one's documents */
+    /* retained state is printed anew for all: names and places may have changed */
+    for (size_t i = 0; i < e->plan->fixtures_n; i++)
+        e->fixtures_dirty[i] = true;
+    e->store_dirty = true;
+}
+
+static int restore_row(void *user, const struct record *r)
+{
+    struct engine *e = user;
+    int rc = shop_restore(e->shop, r);
+
+    e->restored += rc == 0;
+    return rc;
+}
+
+int engine_init(struct engine *e, struct engine_plan *plan, struct db *db, struct deliver *deliver,
+                int64_t now_us)
+{
+    int rc;
+
+    e->shop = malloc(sizeof(*e->shop));
+    if (e->shop == NULL)
+        return -ENOMEM;
+    e->db = db;
+    e->deliver = deliver;
+    e->deadline_us = NOREN_NEVER_US;
+    e->members_revision = -1;
+    radio_init(&e->radio);
+    shop_init(e->shop);
+    engine_set_plan(e, plan, now_us);
+    rc = db_restore(db, restore_row, e);
+    if (rc < 0)
+        return rc;
+    e->restore_refused = rc;
+    engine_clock(e, now_us);
+    return 0;
+}
+
+void engine_free(struct engine *e)
+{
+    members_free(&e->radio.members);
+    free(e->plan);
+    free(e->shop);
+}
+
+/* --- after a commit ----------------------------------------------------------------------------- */
+
+/* Retained JSON of a fixture with the place in the stream that it reflects. */
+static void send_fixture(struct engine *e, uint16_t fixture, char *buf)
+{
+    const struct db_identity *id = db_identity(e->db);
+    char topic[RELAY_TOPIC_SIZE];
+    int head, n;
+
+    head = snprintf(buf, STATE_SIZE, "{\"as_of\":{\"epoch\":\"%s\",\"seq\":\"%llu\"},", id->epoch,
+                    (unsigned long long)id->committed);
+    n = shop_print_fixture(e->shop, fixture, buf + head - 1, STATE_SIZE - (size_t)head);
+    if (n <= 0)
+        return;
+    buf[head - 1] = ','; /* over the opening brace of what the brain printed */
+    snprintf(topic, sizeof(topic), NOREN_TOPIC_FIXTURE, e->plan->fixtures[fixture]);
+    if (deliver_state(e->deliver, topic, buf, (size_t)(head - 1 + n)) == 0)
+        e->fixtures_dirty[fixture] = false;
+}
+
+static void send_state(struct engine *e)
+{
+    char *buf = malloc(STATE_SIZE);
+    int n;
+
+    if (buf == NULL)
+        return; /* still dirty: the next commit tries again */
+    for (uint16_t i = 0; i < e->plan->fixtures_n; i++) {
+        if (e->fixtures_dirty[i])
+            send_fixture(e, i, buf);
+    }
+    if (e->store_dirty) {
+        n = shop_print_store(e->shop, buf, STATE_SIZE);
+        if (n > 0 && deliver_state(e->deliver, NOREN_TOPIC_STORE, buf, (size_t)n) == 0)
+            e->store_dirty = false;
+    }
+    free(buf);
+}
+
+int engine_commit(struct engine *e, int64_t now_us)
+{
+    int rc = db_commit(e->db, now_us);
+
+    if (rc == 0)
+        send_state(e);
+    deliver_pump(e->deliver, now_us);
+    return rc;
+}
+
+/* --- members ------------------------------------------------------------------------------------ */
+
+static const char *accept(void *arg, const struct member *m)
+{
+    (void)arg, (void)m;
+    return NULL;
+}
+
+int engine_members(struct engine *e, const struct jws_key *hq_key, const char *token, size_t n,
+                   char ret_error[ENGINE_ERROR_SIZE])
+{
+    char why[PLAN_ERROR_SIZE] = "", *json = NULL;
+    size_t json_n;
+    int64_t revision = -1;
+    enum clock_quality quality;
+    int64_t utc_us = clock_utc_us(&quality);
+    int rc = jws_verify(hq_key, token, n, &json, &json_n);
+
+    if (rc != 0) {
+        snprintf(
+            ret_error, ENGINE_ERROR_SIZE,
+            "desired/members: not signed by the key in hq.pub; refused, the members before stay");
+        return rc;
+    }
+    rc = members_walk(json, json_n, accept, NULL, &revision, why);
+    if (rc == 0 && revision == e->members_revision) {
+        free(json);
+        return 0;
+    }
+    if (rc == 0 && revision < e->members_revision) {
+        snprintf(why, sizeof(why), "revision %lld is older than %lld, which is in force",
+                 (long long)revision, (long long)e->members_revision);
+        rc = -ESTALE;
+    }
+    if (rc == 0)
+        rc = members_read(&e->radio.members, json, json_n, why);
+    free(json);
+    if (rc != 0) {
+        snprintf(ret_error, ENGINE_ERROR_SIZE,
+                 "desired/members: %s; refused, the members before stay", why);
+        return rc;
+    }
+    e->members_revision = revision;
+    radio_clock(&e->radio, utc_us, quality);
+    return 1;
+}

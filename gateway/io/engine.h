@@ -1,0 +1,82 @@
+/* The engine room: the pure brain between its sources and the disk.
+ *
+ * Everything that enters shop_step passes engine_feed(): it is put in order, recorded, stepped, and what
+ * comes out goes to the database. Retained state is printed after the commit that made it, so HQ never
+ * sees a state that a power cut could take back.
+ */
+#ifndef NOREN_IO_ENGINE_H
+#define NOREN_IO_ENGINE_H
+
+#include "core/radio.h"
+#include "core/shop.h"
+#include "io/db.h"
+#include "io/deliver.h"
+
+#define ENGINE_ERROR_SIZE 512
+
+/** The documents of a plan, in the order in which they are read. */
+enum { DOCUMENT_MAP, DOCUMENT_PLANOGRAM, DOCUMENT_CAMPAIGNS, DOCUMENTS };
+
+/** A plan and the documents it was read from, which a recording keeps. */
+struct engine_plan {
+    struct plan *plan;
+    char *text[DOCUMENTS]; /**< NULL: there was none */
+    size_t n[DOCUMENTS];
+};
+
+struct engine {
+    struct shop *shop;
+    struct plan *plan; /**< in force; NULL before the first */
+    struct radio radio;
+    int64_t members_revision; /**< of the document in force, -1 = none */
+    struct db *db;            /**< borrowed */
+    struct deliver *deliver;  /**< borrowed */
+    int64_t deadline_us;      /**< when the brain wants to be called */
+    struct batch batch;
+    bool fixtures_dirty[FIXTURES_MAX];
+    bool store_dirty;
+    int64_t restored, restore_refused; /**< rows at start */
+    enum clock_quality quality;
+};
+
+/** Reads map.json, planogram.json and campaigns.json (the first and the last may be absent) of `dir`. The
+ * result goes to engine_init(), engine_set_plan() or engine_plan_free(). 0 or -errno with file, place and
+ * remedy. */
+int engine_read_plan(struct engine_plan *ret_plan, const char *dir,
+                     char ret_error[ENGINE_ERROR_SIZE]);
+void engine_plan_free(struct engine_plan *p);
+
+/** Starts with a plan (taken over) and what the database remembers. 0 or -errno. */
+int engine_init(struct engine *e, struct engine_plan *plan, struct db *db, struct deliver *deliver,
+                int64_t now_us);
+void engine_free(struct engine *e);
+
+/** Puts another plan in force (taken over; the old one is freed). */
+void engine_set_plan(struct engine *e, struct engine_plan *plan, int64_t now_us);
+
+/** One observation. A time before the last one's is moved up to it: sources are threads, and the brain's
+ * time does not go back. */
+void engine_feed(struct engine *e, const struct obs *o);
+
+/** One HCI packet heard by the plan's receiver. */
+void engine_packet(struct engine *e, uint16_t receiver, int64_t t_us, const uint8_t *bytes,
+                   size_t n);
+
+/** Steps the brain through its deadlines up to now. */
+void engine_tick(struct engine *e, int64_t now_us);
+
+/** Reads the clock and tells brain, radio and database. Call each minute and after a jump. */
+void engine_clock(struct engine *e, int64_t now_us);
+
+/** An event of the gateway itself (health). */
+void engine_emit(struct engine *e, const struct event *event, int64_t now_us);
+
+/** Commits, then hands retained state and new events to delivery. What db_commit() returned. */
+int engine_commit(struct engine *e, int64_t now_us);
+
+/** Takes desired/members: checks the signature, refuses an older revision. Returns 1 when taken, 0 when it
+ * is the one in force, or -errno with a sentence. */
+int engine_members(struct engine *e, const struct jws_key *hq_key, const char *token, size_t n,
+                   char ret_error[ENGINE_ERROR_SIZE]);
+
+#endif

@@ -1,0 +1,223 @@
+/* What the control socket can ask: status, tare, recount. One table, one row a command.
+ *
+ * A command is an observation like any other, so it is in the recording, and it is answered after the
+ * commit that made it durable.
+ */
+#include "io/norend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/json.h"
+#include "io/doc.h"
+
+/* Resident memory in KiB: the second number of statm, in pages. */
+static int64_t resident_kb(void)
+{
+    FILE *f = fopen("/proc/self/statm", "re");
+    char line[128] = "", *space = NULL;
+
+    if (f == NULL)
+        return 0;
+    if (fgets(line, sizeof(line), f) != NULL)
+        space = strchr(line, ' ');
+    fclose(f);
+    return space != NULL ? strtoll(space, NULL, 10) * (sysconf(_SC_PAGESIZE) / 1024) : 0;
+}
+
+struct event control_health(const struct norend *d, int64_t now_us)
+{
+    struct event e = {.kind = EVENT_GATEWAY_HEALTH, .t_us = now_us};
+    struct adc_counters adc = sources_adc_counters(&d->sources);
+    const struct radio_counters *radio = &d->engine.radio.counters;
+
+    e.u.gateway_health.uptime_s = (now_us - d->started_us) / NOREN_US_PER_S;
+    e.u.gateway_health.adverts = radio->reports;
+    e.u.gateway_health.adverts_refused = radio->refused_hci + radio->refused_ad;
+    e.u.gateway_health.adverts_lost =
+        d->sources.ble != NULL ? ble_counters(d->sources.ble).lost : 0;
+    e.u.gateway_health.frames_good = adc.frames_good;
+    e.u.gateway_health.frames_refused = adc.frames_refused;
+    e.u.gateway_health.outbox_rows = db_counters(d->db).outbox_rows;
+    e.u.gateway_health.rss_kb = resident_kb();
+    return e;
+}
+
+static void print_counters(const struct norend *d, struct json *j, int64_t now_us)
+{
+    struct event health = control_health(d, now_us);
+    struct db_counters db = db_counters(d->db);
+    struct deliver_counters out = deliver_counters(d->deliver);
+    struct adc_counters adc = sources_adc_counters(&d->sources);
+    const struct {
+        const char *name;
+        int64_t value;
+    } rows[] = {
+        {"adverts", health.u.gateway_health.adverts},
+        {"adverts_refused", health.u.gateway_health.adverts_refused},
+        {"adverts_lost", health.u.gateway_health.adverts_lost},
+        {"tokens_resolved", d->engine.radio.counters.tokens_resolved},
+        {"tokens_unknown", d->engine.radio.counters.tokens_unknown},
+        {"frames_good", adc.frames_good},
+        {"frames_refused", adc.frames_refused},
+        {"readings_lost", adc.ring_overflows},
+        {"sim_refused", d->sources.sim != NULL ? sim_refused(d->sources.sim) : 0},
+        {"unknown_receiver", d->sources.unknown_receiver},
+        {"observations_refused", d->engine.shop->refused},
+        {"commits", db.commits},
+        {"commit_failures", db.commit_failures},
+        {"events_dropped", db.events_dropped},
+        {"outbox_rows", db.outbox_rows},
+        {"published", out.published},
+        {"batches", out.batches},
+        {"resends", out.resends},
+        {"publishes_refused", out.refused},
+        {"acks", out.acks},
+        {"acks_refused", out.acks_refused},
+        {"commands_refused", d->commands_refused},
+        {"rss_kb", health.u.gateway_health.rss_kb},
+    };
+
+    json_key(j, "counters");
+    json_open(j, '{');
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        json_key_i64(j, rows[i].name, rows[i].value);
+    json_close(j, '}');
+}
+
+/* What is wrong now, as sentences with their remedies. */
+static void print_problems(const struct norend *d, struct json *j)
+{
+    json_key(j, "problems");
+    json_open(j, '[');
+    if (d->relay_problem[0] != '\0')
+        json_str(j, d->relay_problem);
+    if (db_problem(d->db)[0] != '\0')
+        json_str(j, db_problem(d->db));
+    for (size_t i = 0; i < sizeof(d->sources.problems) / sizeof(d->sources.problems[0]); i++) {
+        if (d->sources.problems[i][0] != '\0')
+            json_str(j, d->sources.problems[i]);
+    }
+    json_close(j, ']');
+}
+
+static void print_status(const struct norend *d, struct json *j)
+{
+    const struct db_identity *id = db_identity(d->db);
+    int64_t now_us = clock_boot_us();
+
+    json_key(j, "status");
+    json_open(j, '{');
+    json_key_str(j, "version", NOREN_VERSION);
+    json_key_str(j, "tenant", d->config.tenant);
+    json_key_str(j, "store", d->config.store);
+    json_key_str(j, "gateway", d->config.gateway);
+    json_key_str(j, "board", d->config.board.name);
+    json_key_i64(j, "uptime_s", (now_us - d->started_us) / NOREN_US_PER_S);
+    json_key_str(j, "clock", event_clock_name(d->engine.quality));
+    json_key(j, "connected");
+    json_bool(j, deliver_connected(d->deliver));
+    json_key_str(j, "epoch", id->epoch);
+    json_key_i64(j, "seq", (int64_t)id->committed);
+    json_key_i64(j, "acked", (int64_t)id->acked);
+    json_key_i64(j, "members_revision", d->engine.members_revision);
+    print_counters(d, j, now_us);
+    print_problems(d, j);
+    json_close(j, '}');
+}
+
+/* --- commands ----------------------------------------------------------------------------------- */
+
+/* Reads a command's arguments into an observation. False after doc_refuse(). */
+static bool read_tare(struct norend *d, const struct doc *doc, struct obs *o)
+{
+    static const char *const keys[] = {"id", "name", "plate", NULL};
+
+    o->u.command.kind = COMMAND_TARE;
+    if (!doc_object(doc, keys) || !doc_id(doc, "plate", o->u.command.target))
+        return false;
+    if (plan_find_plate(d->engine.plan, o->u.command.target) == NO_INDEX)
+        return doc_refuse(doc, "no plate \"%s\" in planogram.json", o->u.command.target);
+    return true;
+}
+
+static bool read_recount(struct norend *d, const struct doc *doc, struct obs *o)
+{
+    static const char *const keys[] = {"id", "name", "target", "quantity", NULL};
+    const struct plan *plan = d->engine.plan;
+
+    o->u.command.kind = COMMAND_RECOUNT;
+    if (!doc_object(doc, keys) || !doc_id(doc, "target", o->u.command.target) ||
+        !doc_i64(doc, "quantity", 0, 1000000, &o->u.command.quantity))
+        return false;
+    if (plan_find_plate(plan, o->u.command.target) == NO_INDEX &&
+        plan_find_product(plan, o->u.command.target) == NO_INDEX)
+        return doc_refuse(doc, "\"%s\" is neither a plate nor a GTIN of planogram.json",
+                          o->u.command.target);
+    return true;
+}
+
+static const struct {
+    const char *name;
+    bool (*read)(struct norend *d, const struct doc *doc, struct obs *o); /* NULL: status */
+} COMMANDS[] = {{"status", NULL}, {"tare", read_tare}, {"recount", read_recount}};
+
+#define COMMANDS_N (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
+
+/* Finds, reads and does the command. False with a sentence in the document's error. */
+static bool answer(struct norend *d, const struct doc *doc, const char *id, struct json *j)
+{
+    struct obs o = {.kind = OBS_COMMAND, .t_us = clock_boot_us()};
+    const char *name;
+    size_t i = 0;
+
+    if (!doc_string(doc, "name", &name))
+        return false;
+    while (i < COMMANDS_N && strcmp(COMMANDS[i].name, name) != 0)
+        i++;
+    if (i == COMMANDS_N)
+        return doc_refuse(doc, "no command \"%.40s\"; there are status, tare and recount", name);
+    if (COMMANDS[i].read != NULL) {
+        if (!COMMANDS[i].read(d, doc, &o))
+            return false;
+        snprintf(o.u.command.id, sizeof(o.u.command.id), "%s", id);
+        strcpy(o.u.command.actor, "local");
+        engine_feed(&d->engine, &o);
+        if (engine_commit(&d->engine, o.t_us) != 0)
+            return doc_refuse(doc, "done, but not yet on disk: %s", db_problem(d->db));
+    }
+    json_open(j, '{');
+    json_key_str(j, "id", id);
+    json_key(j, "ok");
+    json_bool(j, true);
+    if (COMMANDS[i].read == NULL)
+        print_status(d, j);
+    json_close(j, '}');
+    return true;
+}
+
+size_t control_answer(void *user, const char *request, size_t n, char ret_answer[LOCAL_ANSWER_MAX])
+{
+    char error[512] = "", id[NOREN_ID_SIZE] = "";
+    struct doc doc = doc_load(request, n, error, sizeof(error));
+    struct json j = json_init(ret_answer, LOCAL_ANSWER_MAX);
+    int len = -1;
+
+    if (doc.v != NULL && doc_id(&doc, "id", id) && answer(user, &doc, id, &j))
+        len = json_end(&j);
+    json_decref(doc.v);
+    if (len < 0) {
+        j = json_init(ret_answer, LOCAL_ANSWER_MAX);
+        json_open(&j, '{');
+        json_key_str(&j, "id", id);
+        json_key(&j, "ok");
+        json_bool(&j, false);
+        json_key_str(&j, "error", error[0] != '\0' ? error : "the answer is too long");
+        json_close(&j, '}');
+        len = json_end(&j);
+    }
+    return len > 0 ? (size_t)len : 0;
+}

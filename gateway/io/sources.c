@@ -1,0 +1,213 @@
+/* The sources of a board; see sources.h. */
+#include "io/sources.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define PROBLEM_BLE BOARD_BANKS_MAX
+#define PROBLEM_SIM (BOARD_BANKS_MAX + 1)
+#define READ_MAX    64
+
+static void problem(struct sources *s, int i, const char *what, const char *id, int rc,
+                    const char *remedy)
+{
+    snprintf(s->problems[i], sizeof(s->problems[i]), "%s%s: %s; %s", what, id, strerror(-rc),
+             remedy);
+}
+
+static const char *bank_remedy(int rc)
+{
+    return rc == -ENODEV  ? "no chip with that label: gpiodetect prints what there is"
+           : rc == -EBUSY ? "a line is taken: gpioinfo says by whom"
+           : rc == -EACCES || rc == -EPERM ? "let the user norend runs as open /dev/gpiochip*"
+                                           : "check its section in the board file";
+}
+
+/* Closing a descriptor takes it out again. */
+static void watch(struct sources *s, int fd)
+{
+    struct epoll_event e = {.events = EPOLLIN};
+
+    (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &e);
+}
+
+static void open_banks(struct sources *s, const struct plan *plan)
+{
+    const struct board *b = &s->config->board;
+
+    for (int i = 0; i < b->banks_n; i++) {
+        uint16_t cells[BOARD_BANK_CELLS_MAX];
+        int rc, known = 0;
+
+        for (int c = 0; c < b->banks[i].cells_n; c++) {
+            cells[c] = plan_find_cell(plan, b->banks[i].cells[c]);
+            known += cells[c] != NO_INDEX;
+        }
+        s->problems[i][0] = '\0';
+        if (known < b->banks[i].cells_n)
+            snprintf(
+                s->problems[i], sizeof(s->problems[i]),
+                "bank %s: %d of %d cells are in no plate of planogram.json; name the cells alike",
+                b->banks[i].id, b->banks[i].cells_n - known, b->banks[i].cells_n);
+        rc = adc_open(&s->adc[i], &b->banks[i], cells, s->sim);
+        if (rc == 0)
+            watch(s, adc_fd(s->adc[i]));
+        if (rc != 0)
+            problem(s, i, "bank ", b->banks[i].id, rc, bank_remedy(rc));
+        else if (s->problems[i][0] == '\0' && adc_degraded(s->adc[i]) != NULL)
+            snprintf(s->problems[i], sizeof(s->problems[i]), "bank %s: %s", b->banks[i].id,
+                     adc_degraded(s->adc[i]));
+    }
+}
+
+static void find_receivers(struct sources *s, const struct plan *plan)
+{
+    for (int i = 0; i < s->config->board.radios_n; i++)
+        s->receivers[i] = plan_find_receiver(plan, s->config->board.radios[i].receiver);
+}
+
+int sources_open(struct sources *s, const struct config *config, const struct plan *plan)
+{
+    bool real_radio = false, simulated = false;
+    char path[CONFIG_PATH_SIZE + 16];
+    int rc;
+
+    memset(s, 0, sizeof(*s));
+    s->config = config;
+    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (s->epoll_fd < 0)
+        return -errno;
+    for (int i = 0; i < config->board.radios_n; i++) {
+        real_radio |= config->board.radios[i].kind == RADIO_HCI;
+        simulated |= config->board.radios[i].kind == RADIO_SIM;
+    }
+    for (int i = 0; i < config->board.banks_n; i++)
+        simulated |= config->board.banks[i].kind == BANK_SIM;
+    find_receivers(s, plan);
+    if (simulated) {
+        snprintf(path, sizeof(path), "%s/sim.sock", config->run_dir);
+        rc = sim_open(&s->sim, path, &config->board);
+        if (rc != 0)
+            problem(s, PROBLEM_SIM, path, "", rc, "create run_dir for the user norend runs as");
+    }
+    if (real_radio) {
+        rc = ble_open(&s->ble, &config->board, config->run_dir);
+        if (rc == -EPERM)
+            problem(s, PROBLEM_BLE, "bluetooth", "", rc,
+                    "norend needs CAP_NET_RAW and CAP_NET_ADMIN");
+        else if (rc == -EAFNOSUPPORT)
+            problem(s, PROBLEM_BLE, "bluetooth", "", rc, "load the kernel module bluetooth");
+        else if (rc != 0)
+            problem(s, PROBLEM_BLE, "bluetooth", "", rc, "see the kernel log");
+        else if (ble_degraded(s->ble) != NULL)
+            snprintf(s->problems[PROBLEM_BLE], SOURCES_PROBLEM_SIZE, "bluetooth: %s",
+                     ble_degraded(s->ble));
+    }
+    if (s->sim != NULL)
+        watch(s, sim_fd(s->sim));
+    if (s->ble != NULL)
+        watch(s, ble_fd(s->ble));
+    open_banks(s, plan);
+    return 0;
+}
+
+static void close_banks(struct sources *s)
+{
+    for (int i = 0; i < BOARD_BANKS_MAX; i++) {
+        adc_close(s->adc[i]);
+        s->adc[i] = NULL;
+    }
+}
+
+void sources_set_plan(struct sources *s, const struct plan *plan)
+{
+    close_banks(s);
+    find_receivers(s, plan);
+    open_banks(s, plan);
+}
+
+int sources_fd(const struct sources *s)
+{
+    return s->epoll_fd;
+}
+
+/* The plan's receiver behind a packet: by hciN for a real radio, by its place for a simulated one. */
+static uint16_t find_receiver(const struct sources *s, enum board_radio_kind kind, uint16_t adapter)
+{
+    const struct board *b = &s->config->board;
+
+    if (kind == RADIO_SIM)
+        return adapter < b->radios_n ? s->receivers[adapter] : NO_INDEX;
+    for (int i = 0; i < b->radios_n; i++) {
+        if (b->radios[i].kind == RADIO_HCI && b->radios[i].adapter == adapter)
+            return s->receivers[i];
+    }
+    return NO_INDEX;
+}
+
+static void feed_packets(struct sources *s, struct engine *e, enum board_radio_kind kind,
+                         const struct ble_packet *packets, int n)
+{
+    for (int i = 0; i < n; i++) {
+        uint16_t receiver = find_receiver(s, kind, packets[i].adapter);
+
+        if (receiver == NO_INDEX)
+            s->unknown_receiver++;
+        else
+            engine_packet(e, receiver, packets[i].t_us, packets[i].bytes, packets[i].n);
+    }
+}
+
+void sources_read(struct sources *s, struct engine *e)
+{
+    struct ble_packet packets[READ_MAX];
+    struct obs obs[READ_MAX];
+
+    /* one helping each: a flood on one source must not starve the others, or the commits */
+    if (s->ble != NULL)
+        feed_packets(s, e, RADIO_HCI, packets, ble_read(s->ble, packets, READ_MAX));
+    if (s->sim != NULL)
+        feed_packets(s, e, RADIO_SIM, packets, sim_read(s->sim, packets, READ_MAX));
+    for (int i = 0; i < BOARD_BANKS_MAX; i++) {
+        int n = s->adc[i] != NULL ? adc_read(s->adc[i], obs, READ_MAX) : 0;
+
+        for (int o = 0; o < n; o++) {
+            if (obs[o].u.cell.cell != NO_INDEX)
+                engine_feed(e, &obs[o]);
+        }
+    }
+}
+
+void sources_tick(struct sources *s, int64_t now_us)
+{
+    if (s->ble != NULL)
+        ble_tick(s->ble, now_us);
+}
+
+struct adc_counters sources_adc_counters(const struct sources *s)
+{
+    struct adc_counters sum = {0};
+
+    for (int i = 0; i < BOARD_BANKS_MAX; i++) {
+        if (s->adc[i] != NULL) {
+            struct adc_counters c = adc_counters(s->adc[i]);
+
+            sum.frames_good += c.frames_good;
+            sum.frames_refused += c.frames_refused;
+            sum.ring_overflows += c.ring_overflows;
+        }
+    }
+    return sum;
+}
+
+void sources_close(struct sources *s)
+{
+    close_banks(s);
+    ble_close(s->ble);
+    sim_close(s->sim);
+    if (s->epoll_fd > 0)
+        close(s->epoll_fd);
+}

@@ -1,0 +1,49 @@
+/* The sources of a board: radios, ADC banks and the simulated board, opened together and read alike.
+ *
+ * A source that cannot be opened does not keep the others from working: a store whose Bluetooth is broken
+ * still counts its shelves. What is missing is said once with its remedy, and stays in `norenctl status`.
+ */
+#ifndef NOREN_IO_SOURCES_H
+#define NOREN_IO_SOURCES_H
+
+#include "io/adc.h"
+#include "io/ble.h"
+#include "io/config.h"
+#include "io/engine.h"
+#include "io/sim.h"
+
+#define SOURCES_PROBLEM_SIZE 256
+
+struct sources {
+    const struct config *config; /**< borrowed */
+    int epoll_fd;
+    struct ble *ble; /**< NULL: no real radio, or not open */
+    struct sim *sim; /**< NULL: nothing on this board is simulated */
+    struct adc *adc[BOARD_BANKS_MAX];
+    uint16_t receivers[BOARD_RADIOS_MAX]; /**< the plan's index of each radio of the board */
+    char problems[BOARD_BANKS_MAX + 2][SOURCES_PROBLEM_SIZE]; /**< "" = fine: banks, ble, sim */
+    int64_t unknown_receiver; /**< packets of a radio that the map does not have */
+};
+
+/** Opens what the board has, with the places of `plan`. Failures of a source go to `problems`; returns 0,
+ * or -errno when there is no descriptor to wait on. */
+int sources_open(struct sources *s, const struct config *config, const struct plan *plan);
+
+/** Another plan is in force: the same hardware has other places. */
+void sources_set_plan(struct sources *s, const struct plan *plan);
+
+/** An epoll descriptor: readable when anything waits. It stays the same when the plan changes. */
+int sources_fd(const struct sources *s);
+
+/** Feeds everything that waits to the engine. */
+void sources_read(struct sources *s, struct engine *e);
+
+/** About once a second. */
+void sources_tick(struct sources *s, int64_t now_us);
+
+/** Sum over all banks. */
+struct adc_counters sources_adc_counters(const struct sources *s);
+
+void sources_close(struct sources *s);
+
+#endif

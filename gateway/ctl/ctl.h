@@ -27,5 +27,8 @@ struct ctl_command {
 int ctl_usage(const char *name, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 int cmd_decode(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_tare(int argc, char **argv);
+int cmd_recount(int argc, char **argv);
 
 #endif

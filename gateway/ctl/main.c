@@ -5,6 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#define CONNECTION_HELP                                                                 \
+    "  --socket PATH  the gateway's control socket (default /run/noren/control.sock)\n" \
+    "  --config DIR   take the socket from the run_dir of this configuration\n"         \
+    "  --json         the answer as JSON\n"
+
 /* In the order in which the list prints them. */
 static const struct ctl_command commands[] = {
     {"decode", "[--structures] [--key HEX] [FILE]", "what is in an advertisement, from hexadecimal",
@@ -13,6 +18,18 @@ static const struct ctl_command commands[] = {
      "  --structures  also print every AD structure\n"
      "  --key HEX     16-byte key that opens what a Noren shelf node sealed\n",
      cmd_decode},
+    {"status", "[--json] [--socket PATH|--config DIR]", "how a running gateway is",
+     "Prints identity, numbering, counters and what is wrong now, with the "
+     "remedy.\n\n" CONNECTION_HELP,
+     cmd_status},
+    {"tare", "PLATE [--json] [--socket PATH|--config DIR]", "what lies on a plate now is its zero",
+     "The plate is empty from now on: zero load and a count of nothing.\n\n" CONNECTION_HELP,
+     cmd_tare},
+    {"recount", "TARGET N [--json] [--socket PATH|--config DIR]",
+     "tell the gateway what a person counted",
+     "TARGET is a plate, or a GTIN of the planogram; N is how many pieces are "
+     "there.\n\n" CONNECTION_HELP,
+     cmd_recount},
 };
 
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))

@@ -286,6 +286,8 @@ static const char *end_bank(void *user, void *base)
                 return "a line cannot be sck and dout";
         }
     }
+    if (bank->b.kind == BANK_SIM && bank->sck_n == 0)
+        bank->sck_n = 1; /* a simulated bank without lines is read like one that shares PD_SCK */
     bank->b.sck_n = (uint8_t)bank->sck_n;
     bank->b.cells_n = (uint8_t)bank->cells_n;
     d->board->banks[d->board->banks_n++] = bank->b;

@@ -1,0 +1,241 @@
+/* norenctl status, tare, recount: talk to a running gateway through its control socket.
+ *
+ * The gateway answers in JSON; --json passes it through, else a person gets lines. The three share one way
+ * in: where the socket is, one request, one answer, and what to do next when nobody answers.
+ */
+#include "ctl/ctl.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "io/config.h"
+#include "io/local.h"
+
+#define TIMEOUT_S 10
+
+struct call {
+    const char *command;
+    bool json;
+    char socket[CONFIG_PATH_SIZE + 16];
+};
+
+/* Reads --json, --socket PATH, --config DIR. Returns CTL_OK with optind at the arguments, or how to end. */
+static int read_options(struct call *c, int argc, char **argv)
+{
+    static const struct option options[] = {{"json", no_argument, NULL, 'j'},
+                                            {"socket", required_argument, NULL, 's'},
+                                            {"config", required_argument, NULL, 'c'},
+                                            {0}};
+    static struct config config;
+    char error[INI_ERROR_SIZE];
+    int opt;
+
+    memset(c, 0, sizeof(*c));
+    c->command = argv[0];
+    strcpy(c->socket, "/run/noren/control.sock");
+    opterr = 0;
+    optind = 1;
+    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (opt == 'j') {
+            c->json = true;
+        } else if (opt == 's') {
+            snprintf(c->socket, sizeof(c->socket), "%s", optarg);
+        } else if (opt == 'c') {
+            if (config_load(&config, optarg, error) != 0) {
+                fprintf(stderr, "norenctl %s: %s\n", c->command, error);
+                return CTL_FAILED;
+            }
+            snprintf(c->socket, sizeof(c->socket), "%s/control.sock", config.run_dir);
+        } else {
+            return ctl_usage(c->command, "unknown or incomplete option %s", argv[optind - 1]);
+        }
+    }
+    return CTL_OK;
+}
+
+static int connect_socket(const struct call *c)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    int fd;
+
+    if (strlen(c->socket) >= sizeof(address.sun_path))
+        return -ENAMETOOLONG;
+    strcpy(address.sun_path, c->socket);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+        int rc = -errno;
+
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+/* Sends the line and reads the answer's. Returns its length or -errno. */
+static long exchange(int fd, const char *line, char *answer, size_t size)
+{
+    size_t n = 0, line_n = strlen(line);
+
+    if (send(fd, line, line_n, MSG_NOSIGNAL) != (ssize_t)line_n)
+        return -EPIPE;
+    while (n < size - 1) {
+        ssize_t got = recv(fd, answer + n, size - 1 - n, 0);
+
+        if (got <= 0)
+            return got < 0 && errno == EAGAIN ? -ETIMEDOUT : -ECONNRESET;
+        n += (size_t)got;
+        if (answer[n - 1] == '\n') {
+            answer[n - 1] = '\0';
+            return (long)n - 1;
+        }
+    }
+    return -EMSGSIZE;
+}
+
+static const char *remedy(long rc)
+{
+    return rc == -ENOENT || rc == -ECONNREFUSED ? "norend does not run there; start it (systemctl "
+                                                  "start noren), or name the right place "
+                                                  "with --socket or --config"
+           : rc == -EACCES    ? "you may not: become a member of the group noren, or root"
+           : rc == -ETIMEDOUT ? "norend does not answer; see its log (journalctl -u noren)"
+                              : "see its log (journalctl -u noren)";
+}
+
+/* Makes the request (taken over) and gives the answer, NULL after a message. */
+static json_t *ask(const struct call *c, json_t *request)
+{
+    char answer[LOCAL_ANSWER_MAX + 2], line[LOCAL_LINE_MAX + 2];
+    int fd = connect_socket(c);
+    long n = fd;
+    json_t *reply = NULL;
+    size_t len;
+
+    json_object_set_new(request, "id", json_string("norenctl"));
+    json_object_set_new(request, "name", json_string(c->command));
+    len = json_dumpb(request, line, LOCAL_LINE_MAX, JSON_COMPACT);
+    json_decref(request);
+    if (len >= LOCAL_LINE_MAX) {
+        n = -EMSGSIZE;
+    } else if (fd >= 0) {
+        line[len] = '\n';
+        line[len + 1] = '\0';
+        n = exchange(fd, line, answer, sizeof(answer));
+    }
+    if (fd >= 0)
+        close(fd);
+    if (n >= 0)
+        reply = json_loads(answer, 0, NULL);
+    if (reply == NULL) {
+        fprintf(stderr, "norenctl %s: %s: %s; %s\n", c->command, c->socket,
+                n < 0 ? strerror((int)-n) : "not an answer", remedy(n));
+        return NULL;
+    }
+    if (c->json && json_object_get(reply, "status") == NULL)
+        puts(answer);
+    if (!json_is_true(json_object_get(reply, "ok")) && !c->json)
+        fprintf(stderr, "norenctl %s: %s\n", c->command,
+                json_string_value(json_object_get(reply, "error")));
+    return reply;
+}
+
+/* Prints nothing but a refusal; the exit status says the rest. */
+static int order(const struct call *c, json_t *request, const char *done)
+{
+    json_t *reply = ask(c, request);
+    bool ok = json_is_true(json_object_get(reply, "ok"));
+
+    json_decref(reply);
+    if (ok && !c->json)
+        puts(done);
+    return ok ? CTL_OK : CTL_FAILED;
+}
+
+/* "name value" for every plain member of an object. */
+static void print_members(const json_t *object)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)object, key, value)
+    {
+        if (json_is_string(value))
+            printf("%-22s %s\n", key, json_string_value(value));
+        else if (json_is_integer(value))
+            printf("%-22s %lld\n", key, (long long)json_integer_value(value));
+        else if (json_is_boolean(value))
+            printf("%-22s %s\n", key, json_is_true(value) ? "yes" : "no");
+    }
+}
+
+int cmd_status(int argc, char **argv)
+{
+    struct call c;
+    json_t *reply, *status, *problem;
+    size_t i;
+    int rc = read_options(&c, argc, argv);
+
+    if (rc != CTL_OK)
+        return rc;
+    if (optind != argc)
+        return ctl_usage(c.command, "takes no argument");
+    reply = ask(&c, json_object());
+    status = json_object_get(reply, "status");
+    rc = status != NULL ? CTL_OK : CTL_FAILED;
+    if (status != NULL && c.json) {
+        json_dumpf(status, stdout, JSON_COMPACT);
+        putchar('\n');
+    } else if (status != NULL) {
+        print_members(status);
+        print_members(json_object_get(status, "counters"));
+        json_array_foreach(json_object_get(status, "problems"), i, problem)
+            printf("PROBLEM: %s\n", json_string_value(problem));
+    }
+    json_decref(reply);
+    return rc;
+}
+
+int cmd_tare(int argc, char **argv)
+{
+    struct call c;
+    int rc = read_options(&c, argc, argv);
+
+    if (rc != CTL_OK)
+        return rc;
+    if (optind != argc - 1)
+        return ctl_usage(c.command, "wants one plate");
+    return order(&c, json_pack("{s:s}", "plate", argv[optind]), "tared: this plate is empty now");
+}
+
+int cmd_recount(int argc, char **argv)
+{
+    struct call c;
+    char *end;
+    long long quantity;
+    int rc = read_options(&c, argc, argv);
+
+    if (rc != CTL_OK)
+        return rc;
+    if (optind != argc - 2)
+        return ctl_usage(c.command, "wants a plate or GTIN, and a number of pieces");
+    errno = 0;
+    quantity = strtoll(argv[optind + 1], &end, 10);
+    if (errno != 0 || end == argv[optind + 1] || *end != '\0' || quantity < 0)
+        return ctl_usage(c.command, "\"%s\" is no number of pieces", argv[optind + 1]);
+    return order(&c,
+                 json_pack("{s:s,s:I}", "target", argv[optind], "quantity", (json_int_t)quantity),
+                 "recounted");
+}

@@ -1,0 +1,162 @@
+/* Writing recordings; see record.h. The reader is read_recording.c. */
+#include "io/record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+struct recorder {
+    FILE *f;
+    int error; /* the first one, negative errno; sticky */
+};
+
+const char *record_kind_name(enum record_kind kind)
+{
+    switch (kind) {
+    case RECORD_SHOP:
+        return "shop";
+    case RECORD_PLATE:
+        return "plate";
+    case RECORD_FACING:
+        return "facing";
+    case RECORD_PRODUCT:
+        return "product";
+    case RECORD_VISIT:
+        return "visit";
+    case RECORD_OFFER:
+        return "offer";
+    case RECORD_KINDS:
+        break;
+    }
+    return NULL;
+}
+
+static int failed(struct recorder *rec)
+{
+    if (rec->error == 0)
+        rec->error = errno != 0 ? -errno : -EIO;
+    return rec->error;
+}
+
+static int put_line(struct recorder *rec, const char *text)
+{
+    if (rec->error != 0)
+        return rec->error;
+    errno = 0;
+    if (fputs(text, rec->f) < 0 || fputc('\n', rec->f) < 0)
+        return failed(rec);
+    return 0;
+}
+
+int recorder_open(struct recorder **ret_recorder, const char *path)
+{
+    struct recorder *rec = calloc(1, sizeof(*rec));
+    int fd, r;
+
+    if (rec == NULL)
+        return -ENOMEM;
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        r = -errno;
+        free(rec);
+        return r;
+    }
+    rec->f = fdopen(fd, "w");
+    if (rec->f == NULL) {
+        r = -errno;
+        close(fd);
+        free(rec);
+        return r;
+    }
+    r = put_line(rec, "{\"noren\":\"recording\",\"version\":1}");
+    if (r < 0)
+        recorder_close(rec);
+    else
+        *ret_recorder = rec;
+    return r;
+}
+
+/* {"name":document} on one line. */
+static int put_document(struct recorder *rec, const char *name, const char *text, size_t n)
+{
+    json_t *line, *doc;
+    char *dump;
+    int r;
+
+    if (text == NULL)
+        return 0;
+    doc = json_loadb(text, n, 0, NULL);
+    if (doc == NULL)
+        return -EINVAL;
+    line = json_pack("{s:o}", name, doc);
+    dump = line != NULL ? json_dumps(line, JSON_COMPACT) : NULL;
+    json_decref(line);
+    if (dump == NULL)
+        return -ENOMEM;
+    r = put_line(rec, dump);
+    free(dump);
+    return r;
+}
+
+int recorder_plan(struct recorder *rec, int64_t t_us, const struct record_documents *docs)
+{
+    char line[64];
+    int r;
+
+    if ((r = put_document(rec, "map", docs->map, docs->map_n)) < 0 ||
+        (r = put_document(rec, "planogram", docs->planogram, docs->planogram_n)) < 0 ||
+        (r = put_document(rec, "campaigns", docs->campaigns, docs->campaigns_n)) < 0)
+        return r;
+    (void)snprintf(line, sizeof(line), "{\"plan\":%lld}", (long long)t_us);
+    return put_line(rec, line);
+}
+
+int recorder_restore(struct recorder *rec, const struct record *row)
+{
+    json_t *line = json_pack("{s:s,s:s,s:s}", "restore", record_kind_name(row->kind), "key",
+                             row->key, "value", row->value);
+    char *dump = line != NULL ? json_dumps(line, JSON_COMPACT) : NULL;
+    int r;
+
+    json_decref(line);
+    if (dump == NULL)
+        return -EINVAL;
+    r = put_line(rec, dump);
+    free(dump);
+    return r;
+}
+
+int recorder_obs(struct recorder *rec, const struct obs *o, const struct plan *plan)
+{
+    char line[OBS_TEXT_SIZE];
+
+    if (obs_print(o, plan, line, sizeof(line)) < 0)
+        return -EINVAL;
+    return put_line(rec, line);
+}
+
+int recorder_flush(struct recorder *rec)
+{
+    errno = 0;
+    if (rec->error == 0 && fflush(rec->f) != 0)
+        return failed(rec);
+    return rec->error;
+}
+
+int recorder_close(struct recorder *rec)
+{
+    int r;
+
+    if (rec == NULL)
+        return 0;
+    r = rec->error;
+    errno = 0;
+    if (fclose(rec->f) != 0 && r == 0)
+        r = errno != 0 ? -errno : -EIO;
+    free(rec);
+    return r;
+}

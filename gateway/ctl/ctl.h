@@ -30,5 +30,7 @@ int cmd_decode(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_tare(int argc, char **argv);
 int cmd_recount(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 
 #endif

@@ -30,6 +30,30 @@ static const struct ctl_command commands[] = {
      "TARGET is a plate, or a GTIN of the planogram; N is how many pieces are "
      "there.\n\n" CONNECTION_HELP,
      cmd_recount},
+    {"events", "[--json]", "the events that a gateway sends, and their fields",
+     "Prints the event table.\n\n"
+     "  --json  one JSON object a line: type, class, label, fields\n",
+     cmd_events},
+    {"replay",
+     "INPUT... [--config DIR] [--map F] [--planogram F] [--members F] [--start TIME] [--json]",
+     "recordings, captures and tables through the real core",
+     "Inputs are recognised by content: recordings of norend, btsnoop, pcap and pcapng captures,\n"
+     "HCI events in hex (one a line, 10 ms apart), and CSV with the columns\n"
+     "t_us,receiver,identity,rssi_dbm or t_us,plate,mass_mg or t_us,cell,counts; - is standard\n"
+     "input. They are merged by time. Events go to standard output as CloudEvents, one a line; "
+     "what\n"
+     "was refused, and a summary, to standard error. Without a map every receiver is a zone of "
+     "its\n"
+     "own; without a planogram plates have no products; without a members file every identity in "
+     "a\n"
+     "CSV is a consenting member. Timers run on for one second after the last input.\n\n"
+     "  --config DIR   map.json, planogram.json, campaigns.json and members.json of this folder\n"
+     "  --map F        receivers and zones; wins over --config\n"
+     "  --planogram F  plates, cells and products\n"
+     "  --members F    members with consent and day keys\n"
+     "  --start TIME   wall time of t_us 0, like 2026-11-21T09:00:00Z; else the captures' stamps\n"
+     "  --json         the summary as one JSON object\n",
+     cmd_replay},
 };
 
 #define COMMANDS_N (sizeof(commands) / sizeof(commands[0]))

@@ -71,12 +71,20 @@ static int64_t refused(const struct replay_summary *s)
 
 static void print_summary(const struct replay_summary *s)
 {
-    fprintf(stderr, "%lld observations, %lld events", (long long)s->observations,
+    const char *separator = ": ";
+
+    fprintf(stderr, "%lld items read, %lld observations, %lld ticks\n%lld events",
+            (long long)s->items, (long long)s->observations, (long long)s->ticks,
             (long long)s->events);
-    for (int k = 0; k < EVENT_KINDS; k++)
-        if (s->events_by_kind[k] > 0)
-            fprintf(stderr, "%s%s %lld", k > 0 ? ", " : ": ", event_type((enum event_kind)k),
-                    (long long)s->events_by_kind[k]);
+    for (int k = 0; k < EVENT_KINDS; k++) {
+        if (s->events_by_kind[k] == 0)
+            continue;
+        fprintf(stderr, "%s%s %lld", separator, event_type((enum event_kind)k),
+                (long long)s->events_by_kind[k]);
+        separator = ", ";
+    }
+    if (s->unresolved > 0)
+        fprintf(stderr, "\n%lld packets in which nobody known was heard", (long long)s->unresolved);
     fprintf(stderr, "\n%lld refused", (long long)refused(s));
     for (size_t i = 0; i < s->refusals.n; i++)
         fprintf(stderr, "%s%s %lld", i > 0 ? ", " : ": ", s->refusals.by[i].reason,

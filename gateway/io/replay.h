@@ -3,7 +3,7 @@
  * Inputs are merged by time, then by the order in which they were given; rows of one input that are not
  * in order are sorted. Time starts at the beginning of the earliest input; captures are put beside each
  * other by their stamps. The timers that the core asks for run in between, and for REPLAY_TAIL_US after
- * the last input, so that what was pending is decided. An own recording holds its timers and is followed
+ * the last input. An own recording holds its timers and is followed
  * to the letter instead.
  */
 #ifndef NOREN_IO_REPLAY_H
@@ -16,8 +16,9 @@
 #include "core/shop.h"
 #include "io/source.h"
 
-/* Long enough for anything that was pending to be decided. */
-#define REPLAY_TAIL_US (300 * NOREN_US_PER_S)
+/* Enough for what a batch or a filter still holds. Not longer: that a recording ended is no silent sensor
+ * and no visitor who left, which is what the brain would have to conclude. */
+#define REPLAY_TAIL_US (1 * NOREN_US_PER_S)
 
 struct replay_options {
     const char *map, *planogram, *campaigns, *members; /**< files; NULL: none */

@@ -14,6 +14,10 @@
  * handle 0 ("all") is never sent, and a monitor that somebody removed is put up again at once. Killed
  * between the kernel's answer and our writing it down (some microseconds) we do leave one behind.
  *
+ * Linux 6.1 answers "failed" to a monitor for an adapter that is off, forgets that the command is over and
+ * says "busy" from then on, until the adapter is switched off and on. So an adapter is switched on first
+ * (bluetoothd's AutoEnable usually was faster), and one that stays busy is switched off and on.
+ *
  * Each adapter is a small state machine: one command is under way, its reply starts the next.
  */
 #include "io/bluez_mgmt.h"
@@ -28,6 +32,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/bluez_handles.h"
 #include "io/bluez_uapi.h"
 #include "noren/cursor.h"
 
@@ -38,8 +43,6 @@
 #define SILENCE_DOUBLES_MAX 6
 #define CLOSE_TIMEOUT_MS    1000
 #define MESSAGE_MAX         512
-#define BOOT_ID_SIZE        37
-#define STATE_FILE          "ble-monitors"
 
 /* The numbers of COMMANDS[] below; what an adapter is doing, or about to do on the next tick. */
 enum step {
@@ -91,22 +94,9 @@ struct bluez_mgmt {
     size_t adapters_n;
     int64_t restarts;
     bool no_admin;
-    char *state_path; /* NULL: not remembered */
-    char boot_id[BOOT_ID_SIZE];
+    char *run_dir; /* NULL: handles are not remembered */
     char sentence[256];
 };
-
-/* --- remembering our handles -------------------------------------------------------------------- */
-
-static void read_boot_id(char ret[BOOT_ID_SIZE])
-{
-    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-
-    if (f == NULL || fscanf(f, "%36s", ret) != 1)
-        (void)snprintf(ret, BOOT_ID_SIZE, "unknown");
-    if (f != NULL)
-        fclose(f);
-}
 
 static struct adapter *find_adapter(struct bluez_mgmt *m, uint16_t index)
 {
@@ -116,51 +106,17 @@ static struct adapter *find_adapter(struct bluez_mgmt *m, uint16_t index)
     return NULL;
 }
 
-/* A handle of an earlier boot means nothing, or worse: it may be somebody else's by now. */
-static void load_handles(struct bluez_mgmt *m)
-{
-    FILE *f = m->state_path != NULL ? fopen(m->state_path, "re") : NULL;
-    char line[64], boot[64];
-
-    if (f == NULL)
-        return;
-    (void)snprintf(boot, sizeof(boot), "boot %s\n", m->boot_id);
-    if (fgets(line, sizeof(line), f) != NULL && strcmp(line, boot) == 0) {
-        while (fgets(line, sizeof(line), f) != NULL && strncmp(line, "hci", 3) == 0) {
-            char *end;
-            struct adapter *a = find_adapter(m, (uint16_t)strtoul(line + 3, &end, 10));
-
-            if (a != NULL)
-                a->handle = (uint16_t)strtoul(end, NULL, 10);
-        }
-    }
-    fclose(f);
-}
-
-/* Best effort: what cannot be written costs one of 32 handles at the next start, nothing else. */
-static void save_handles(const struct bluez_mgmt *m)
-{
-    char tmp[4096];
-    FILE *f;
-
-    if (m->state_path == NULL ||
-        snprintf(tmp, sizeof(tmp), "%s.new", m->state_path) >= (int)sizeof(tmp))
-        return;
-    f = fopen(tmp, "we");
-    if (f == NULL)
-        return;
-    fprintf(f, "boot %s\n", m->boot_id);
-    for (size_t i = 0; i < m->adapters_n; i++)
-        if (m->adapters[i].handle != 0)
-            fprintf(f, "hci%u %u\n", m->adapters[i].index, m->adapters[i].handle);
-    if (fclose(f) == 0)
-        (void)rename(tmp, m->state_path);
-}
-
 static void set_handle(struct bluez_mgmt *m, struct adapter *a, uint16_t handle)
 {
+    struct bluez_handle handles[BOARD_RADIOS_MAX];
+    size_t n = 0;
+
     a->handle = handle;
-    save_handles(m);
+    for (size_t i = 0; i < m->adapters_n; i++)
+        if (m->adapters[i].handle != 0)
+            handles[n++] = (struct bluez_handle){m->adapters[i].index, m->adapters[i].handle};
+    if (m->run_dir != NULL)
+        bluez_handles_save(m->run_dir, handles, n);
 }
 
 /* --- commands ----------------------------------------------------------------------------------- */
@@ -264,11 +220,11 @@ static enum step next_step(struct bluez_mgmt *m, struct adapter *a, struct rd *r
         uint32_t settings;
 
         (void)rd_take(r, 6 + 1 + 2 + 4); /* address, version, manufacturer, supported settings */
-        settings = rd_le32(r);
-        return (settings & MGMT_SETTING_LE) != 0 ? STEP_FEATURES : STEP_LE;
+        settings = rd_le32(r) & (MGMT_SETTING_LE | MGMT_SETTING_POWERED);
+        return settings == (MGMT_SETTING_LE | MGMT_SETTING_POWERED) ? STEP_FEATURES : STEP_LE;
     }
     case STEP_LE:
-        return STEP_FEATURES;
+        return STEP_POWER_ON;
     case STEP_FEATURES:
         return after_features(a, r);
     case STEP_REMOVE:
@@ -283,7 +239,7 @@ static enum step next_step(struct bluez_mgmt *m, struct adapter *a, struct rd *r
     case STEP_POWER_OFF:
         return STEP_POWER_ON;
     case STEP_POWER_ON:
-        return STEP_INFO;
+        return STEP_FEATURES;
     case STEP_RUN:
     case STEP_ABSENT:
         break;
@@ -340,14 +296,18 @@ static void on_message(struct bluez_mgmt *m, const uint8_t *bytes, size_t n, int
         go(m, a, STEP_ABSENT, now_us);
         set_handle(m, a, 0);
         break;
-    case MGMT_EV_ADV_MONITOR_REMOVED: /* by somebody else: our own removals are not told to us */
-        if (a->handle == 0 || rd_le16(&r) != a->handle)
+    case MGMT_EV_ADV_MONITOR_REMOVED: { /* by somebody else: our own removals are not told to us */
+        uint16_t handle = rd_le16(&r);
+
+        /* Linux says handle 0 once for "all", as after bluetoothd's start. */
+        if (r.bad || a->handle == 0 || (handle != a->handle && handle != 0))
             break;
         set_handle(m, a, 0);
         m->restarts++;
         if (a->step == STEP_RUN || a->step == STEP_REMOVE)
             go(m, a, STEP_CONFIG, now_us);
         break;
+    }
     }
 }
 
@@ -385,16 +345,20 @@ static int64_t patience_us(const struct adapter *a)
 }
 
 /* Silence: first put the monitor up again, then switch the adapter off and on, each time waiting twice as
- * long (10 s .. 640 s), because an empty shop at night is silent too. */
+ * long (10 s .. 640 s), because an empty shop at night is silent too. The same for a command that is
+ * refused again and again; until then it is repeated. */
 static void keep(struct bluez_mgmt *m, struct adapter *a, int64_t now_us)
 {
     int64_t since_us = a->heard_us > a->acted_us ? a->heard_us : a->acted_us;
 
-    if (now_us - since_us < patience_us(a))
+    if (now_us - since_us < patience_us(a)) {
+        if (a->step != STEP_RUN)
+            send_command(m, a, now_us);
         return;
+    }
     m->restarts++;
     a->acted_us = now_us;
-    go(m, a, a->rung++ == 0 && a->handle != 0 ? STEP_REMOVE : STEP_POWER_OFF, now_us);
+    go(m, a, a->rung++ == 0 && a->step == STEP_RUN ? STEP_REMOVE : STEP_POWER_OFF, now_us);
 }
 
 void bluez_mgmt_tick(struct bluez_mgmt *m, int64_t now_us)
@@ -406,10 +370,7 @@ void bluez_mgmt_tick(struct bluez_mgmt *m, int64_t now_us)
             a->pending = false;
         if (a->step == STEP_ABSENT || a->pending || m->no_admin)
             continue;
-        if (a->step == STEP_RUN)
-            keep(m, a, now_us);
-        else
-            send_command(m, a, now_us);
+        keep(m, a, now_us);
     }
 }
 
@@ -478,6 +439,19 @@ static int attach_filter(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno : 0;
 }
 
+static void recall_handles(struct bluez_mgmt *m)
+{
+    struct bluez_handle left[BOARD_RADIOS_MAX];
+    size_t n = m->run_dir != NULL ? bluez_handles_load(m->run_dir, left, BOARD_RADIOS_MAX) : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        struct adapter *a = find_adapter(m, left[i].adapter);
+
+        if (a != NULL)
+            a->handle = left[i].handle;
+    }
+}
+
 int bluez_mgmt_open_fd(struct bluez_mgmt **ret_mgmt, int fd, const struct board *board,
                        const char *run_dir, int64_t now_us)
 {
@@ -490,7 +464,7 @@ int bluez_mgmt_open_fd(struct bluez_mgmt **ret_mgmt, int fd, const struct board 
     }
     m->fd = fd;
     r = attach_filter(fd);
-    if (r == 0 && run_dir != NULL && asprintf(&m->state_path, "%s/" STATE_FILE, run_dir) < 0)
+    if (r == 0 && run_dir != NULL && (m->run_dir = strdup(run_dir)) == NULL)
         r = -ENOMEM;
     if (r < 0) {
         close(fd);
@@ -501,8 +475,7 @@ int bluez_mgmt_open_fd(struct bluez_mgmt **ret_mgmt, int fd, const struct board 
         if (board->radios[i].kind == RADIO_HCI && find_adapter(m, board->radios[i].adapter) == NULL)
             m->adapters[m->adapters_n++] = (struct adapter){
                 .index = board->radios[i].adapter, .heard_us = now_us, .acted_us = now_us};
-    read_boot_id(m->boot_id);
-    load_handles(m);
+    recall_handles(m);
     for (size_t i = 0; i < m->adapters_n; i++)
         go(m, &m->adapters[i], STEP_INFO, now_us);
     *ret_mgmt = m;
@@ -591,6 +564,6 @@ void bluez_mgmt_close(struct bluez_mgmt *m)
     settle(m);
     remove_own(m);
     close(m->fd);
-    free(m->state_path);
+    free(m->run_dir);
     free(m);
 }

@@ -129,7 +129,8 @@ static inline void wr_copy(struct wr *w, const void *src, size_t n)
         w->bad = true;
         return;
     }
-    memcpy(w->p + w->n, src, n);
+    if (n > 0) /* `src` may be NULL then */
+        memcpy(w->p + w->n, src, n);
     w->n += n;
 }
 

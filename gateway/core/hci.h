@@ -2,8 +2,7 @@
  *
  * The controller sends LE meta events (code 3e); two of their kinds carry advertisements, and each may
  * carry several. Core 5.4, Vol 4 Part E, 7.7.65.2 (legacy) and 7.7.65.13 (extended) write the fields as
- * arrays; controllers send them report by report (5.2, "arrayed parameters" are interleaved), and the Linux
- * kernel reads them so.
+ * arrays; what controllers send, and the Linux kernel reads, is one whole report after the other.
  *
  * An event whose lengths lie is refused whole: once one length is wrong there is no telling where the next
  * report begins, and guessing has put strangers' bytes into other people's reports.

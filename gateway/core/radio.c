@@ -106,8 +106,9 @@ static size_t hear_report(struct radio *r, const struct radio_in *in,
 
     if (d.refused != REFUSAL_NONE) {
         r->counters.refused_ad++;
+        r->counters.refused_for[d.refused]++;
         if (d.by != NULL)
-            r->counters.refused[d.by->kind]++;
+            r->counters.refused_by[d.by->kind]++;
         return 0;
     }
     if (d.n == 0)
@@ -135,11 +136,13 @@ size_t radio_step(struct radio *r, const struct radio_in *in, struct obs ret[RAD
     struct hci_chains *chains = &r->chains[in->receiver < RECEIVERS_MAX ? in->receiver : 0];
     struct hci_report report;
     struct hci_walk walk;
+    enum refusal refused = hci_open(in->packet, in->n, &walk);
     size_t n = 0;
 
     r->counters.packets++;
-    if (hci_open(in->packet, in->n, &walk) != REFUSAL_NONE) {
+    if (refused != REFUSAL_NONE) {
         r->counters.refused_hci++;
+        r->counters.refused_for[refused]++;
         return 0;
     }
     while (hci_next(&walk, &report)) {

@@ -23,9 +23,10 @@ struct radio_counters {
     int64_t reports;     /**< advertising reports in them */
     int64_t refused_hci; /**< events whose lengths lie */
     int64_t refused_ad;  /**< reports with malformed AD structures, or a format's bad body */
-    int64_t refused[FRAME_KINDS]; /**< of these, by the format that refused */
-    int64_t frames[FRAME_KINDS];  /**< accepted, by format */
-    int64_t unknown;              /**< reports that are well-formed, of no format of ours */
+    int64_t refused_by[FRAME_KINDS]; /**< of these, by the format that refused */
+    int64_t refused_for[REFUSALS];   /**< both, by reason */
+    int64_t frames[FRAME_KINDS];     /**< accepted, by format */
+    int64_t unknown;                 /**< reports that are well-formed, of no format of ours */
     int64_t fragments; /**< parts of advertisements longer than one event: not put together */
     int64_t tokens_resolved;
     int64_t tokens_unknown; /**< nobody's key fits, or the clock is not good enough */

@@ -255,6 +255,8 @@ static int parse_options(int argc, char **argv, struct decode_options *ret)
     for (i = 1; i < argc && argv[i][0] == '-' && argv[i][1] != '\0'; i++) {
         if (strcmp(argv[i], "--structures") == 0) {
             ret->structures = true;
+        } else if (strcmp(argv[i], "--json") == 0) {
+            continue; /* every command takes it; here there is nothing else */
         } else if (strcmp(argv[i], "--key") == 0 && i + 1 < argc) {
             char text[2 * sizeof(ret->key) + 1], reason[80];
 

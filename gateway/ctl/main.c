@@ -1,6 +1,7 @@
 /* norenctl: the operator's tool. A table of subcommands and the dispatcher over it. */
 #include "ctl/ctl.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,13 +79,20 @@ int ctl_usage(const char *name, const char *format, ...)
 
 static int run(const struct ctl_command *c, int argc, char **argv)
 {
+    int status;
+
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             printf("usage: norenctl %s %s\n\n%s\n", c->name, c->synopsis, c->details);
             return CTL_OK;
         }
     }
-    return c->run(argc, argv);
+    status = c->run(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) { /* a full disk must not look like success */
+        fprintf(stderr, "norenctl %s: cannot write the output: %s\n", c->name, strerror(errno));
+        return CTL_FAILED;
+    }
+    return status;
 }
 
 int main(int argc, char **argv)

@@ -280,6 +280,9 @@ static void test_wrong_use(void **state)
     }
     snprintf(command, sizeof(command), "'%s' decode /no/such/file 2>/dev/null", NORENCTL);
     assert_int_equal(WEXITSTATUS(system(command)), 1);
+    snprintf(command, sizeof(command), "echo 020106 | '%s' decode --json >/dev/full 2>/dev/null",
+             NORENCTL);
+    assert_int_equal(WEXITSTATUS(system(command)), 1);
     snprintf(command, sizeof(command), "'%s' decode --help | grep -q structures", NORENCTL);
     assert_int_equal(system(command), 0);
 }

@@ -184,7 +184,8 @@ static void test_strangers_are_counted(void **state)
     assert_int_equal(step(f, packet, n), 1);
     assert_int_equal(c->unknown, 1);
     assert_int_equal(c->refused_ad, 1);
-    assert_int_equal(c->refused[FRAME_BTHOME], 1);
+    assert_int_equal(c->refused_by[FRAME_BTHOME], 1);
+    assert_int_equal(c->refused_for[REFUSAL_LENGTH], 1);
     assert_int_equal(c->frames[FRAME_BTHOME], 1);
     assert_int_equal(c->frames[FRAME_MEMBER], 1);
     /* lengths that lie, in every way there is room for: refused whole */
@@ -199,6 +200,10 @@ static void test_strangers_are_counted(void **state)
     packet[2] = 0x01;
     assert_int_equal(step(f, packet, n), 0);
     assert_int_equal(c->refused_hci, n + 3);
+    assert_int_equal(c->refused_for[REFUSAL_HCI_LENGTH], n);
+    assert_int_equal(c->refused_for[REFUSAL_HCI_TRAILING], 1);
+    assert_int_equal(c->refused_for[REFUSAL_HCI_REPORT], 1);
+    assert_int_equal(c->refused_for[REFUSAL_HCI_KIND], 1);
     assert_int_equal(c->packets, 1 + n + 3);
     free(f);
 }

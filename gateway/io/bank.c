@@ -17,15 +17,15 @@ void bank_init(struct bank *b, const struct board_bank *config, const struct ban
                   : config->gain == 64 ? 27
                                        : 25,
         .sck_high_max_us = (uint16_t)config->sck_high_max_us,
-        .shared = config->sck_n < config->cells_n,
+        .shared = config->sck_n == 1 && config->cells_n > 1,
     };
     int64_t now = bus->now_us(bus->ctx);
 
-    assert(config->sck_n == 1 || config->sck_n == config->cells_n);
+    assert(config->sck_n <= 1 || config->sck_n == config->cells_n);
     *b = (struct bank){
         .bus = *bus,
         .cells_n = config->cells_n,
-        .groups_n = config->sck_n,
+        .groups_n = config->sck_n > 0 ? config->sck_n : config->cells_n,
         .pulses = chip.pulses,
     };
     for (uint8_t i = 0; i < b->groups_n; i++) {

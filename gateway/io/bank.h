@@ -76,7 +76,8 @@ struct bank {
 /** Most readings that one poll can give. */
 #define BANK_READINGS_MAX (BOARD_BANK_CELLS_MAX * 4)
 
-/** Sets a bank up; no line is touched. `config` must have sck_n = 1 or sck_n = cells_n. */
+/** Sets a bank up; no line is touched. `config` must have sck_n = 1 or sck_n = cells_n;
+ * 0 is one each (simulated chips have no line numbers). */
 void bank_init(struct bank *b, const struct board_bank *config, const struct bank_bus *bus);
 
 /** Does what is due. Returns the number of readings written to `ret`, and in ret_next_us when to call again.

@@ -140,7 +140,7 @@ struct bank_bus sim_bus(struct sim *s, const struct board_bank *bank)
 /* Every chip has its own clock, up to 2 % off, the same at every start. */
 static void init_bank(struct sim_bank *b, const struct board_bank *config)
 {
-    *b = (struct sim_bank){.shared = config->sck_n < config->cells_n, .n = config->cells_n};
+    *b = (struct sim_bank){.shared = config->sck_n == 1, .n = config->cells_n};
     memcpy(b->id, config->id, sizeof(b->id));
     for (int i = 0; i < b->n; i++) {
         struct sim_cell *c = &b->cells[i];

@@ -183,7 +183,7 @@ static int bind_socket(struct sim *s, const char *path)
     if (strlen(path) >= sizeof(s->address.sun_path))
         return -ENAMETOOLONG;
     s->address.sun_family = AF_UNIX;
-    strcpy(s->address.sun_path, path);
+    memcpy(s->address.sun_path, path, strlen(path) + 1);
     r = remove_dead(&s->address);
     if (r < 0)
         return r;
@@ -270,13 +270,15 @@ static bool handle_adv(const struct sim *s, const char *receiver, const char *he
             radio = i;
     if (radio < 0 || n == 0 || n % 2 != 0 || n / 2 > sizeof(ret->bytes))
         return false;
-    for (size_t i = 0; i < n; i++)
-        if (hex_digit(hex[i]) < 0)
-            return false;
     *ret = (struct ble_packet){
         .t_us = now_ns() / 1000, .adapter = (uint16_t)radio, .n = (uint16_t)(n / 2)};
-    for (size_t i = 0; i < n / 2; i++)
-        ret->bytes[i] = (uint8_t)(hex_digit(hex[2 * i]) << 4 | hex_digit(hex[2 * i + 1]));
+    for (size_t i = 0; i < n; i++) {
+        int digit = hex_digit(hex[i]);
+
+        if (digit < 0)
+            return false;
+        ret->bytes[i / 2] = (uint8_t)(ret->bytes[i / 2] * 16 + digit);
+    }
     return true;
 }
 

@@ -19,7 +19,7 @@ static int address_of(const char *path, struct sockaddr_un *ret)
     *ret = (struct sockaddr_un){.sun_family = AF_UNIX};
     if (strlen(path) >= sizeof(ret->sun_path))
         return -ENAMETOOLONG;
-    strcpy(ret->sun_path, path);
+    memcpy(ret->sun_path, path, strlen(path) + 1);
     return 0;
 }
 
@@ -88,7 +88,7 @@ static const char *obey(struct world *w, struct output *out, const char *line, c
 
 void control_step(int fd, struct world *w, struct output *out)
 {
-    char line[COMMAND_SIZE], words[COMMAND_SIZE], answer[COMMAND_SIZE];
+    char line[COMMAND_SIZE] = "", words[COMMAND_SIZE], answer[COMMAND_SIZE];
     struct sockaddr_un from;
     socklen_t from_n = sizeof(from);
     ssize_t got;
@@ -101,7 +101,7 @@ void control_step(int fd, struct world *w, struct output *out)
 
         line[got] = '\0';
         line[strcspn(line, "\n")] = '\0';
-        strcpy(words, line);
+        memcpy(words, line, sizeof(words));
         for (char *p = strtok_r(words, " ", &save); p != NULL && n < WORDS_MAX;
              p = strtok_r(NULL, " ", &save))
             word[n++] = p;

@@ -70,16 +70,19 @@ int output_open_truth(struct output *o, const char *path)
     return o->truth != NULL ? 0 : -errno;
 }
 
+static void close_file(FILE *f)
+{
+    if (f != NULL)
+        fclose(f);
+}
+
 void output_close(struct output *o)
 {
-    FILE *files[] = {o->cells, o->sightings, o->truth};
-
-    for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
-        if (files[i] != NULL)
-            fclose(files[i]);
+    close_file(o->cells);
+    close_file(o->sightings);
+    close_file(o->truth);
     for (int i = 0; i < RECEIVERS_MAX; i++)
-        if (o->air[i] != NULL)
-            fclose(o->air[i]);
+        close_file(o->air[i]);
     if (o->fd >= 0)
         close(o->fd);
 }
@@ -95,7 +98,7 @@ static void connect_live(struct output *o, int64_t now_us)
     o->retry_us = now_us + RETRY_US;
     if (strlen(o->socket_path) >= sizeof(to.sun_path))
         return;
-    strcpy(to.sun_path, o->socket_path);
+    memcpy(to.sun_path, o->socket_path, strlen(o->socket_path) + 1);
     o->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (o->fd >= 0 && connect(o->fd, (const struct sockaddr *)&to, sizeof(to)) < 0) {
         close(o->fd);

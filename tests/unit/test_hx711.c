@@ -548,7 +548,7 @@ static void test_stalls(void **state)
     const char *n = getenv("NOREN_FRAMES");
 
     (void)state;
-    stall_test(n != NULL ? atol(n) : 200000, 10000);
+    stall_test(n != NULL ? strtol(n, NULL, 10) : 200000, 10000);
 }
 
 int main(void)

@@ -43,11 +43,11 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof(*f));
     struct sockaddr_un to = {.sun_family = AF_UNIX};
 
-    strcpy(f->dir, "/tmp/noren-sim-XXXXXX");
+    snprintf(f->dir, sizeof(f->dir), "/tmp/noren-sim-XXXXXX");
     if (mkdtemp(f->dir) == NULL)
         return -1;
     snprintf(f->path, sizeof(f->path), "%s/sim.sock", f->dir);
-    strcpy(to.sun_path, f->path);
+    memcpy(to.sun_path, f->path, sizeof(f->path));
     f->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     *state = f;
     return sim_open(&f->sim, f->path, &board) == 0 &&

@@ -11,19 +11,22 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define SPREAD_MIN_PM 10  /* unit_cv below 1 % is a promise no packer keeps */
-#define SPAN_PM       2   /* span error and creep */
-#define GATE_SIGMAS   3   /* residual that a hypothesis survives ... */
-#define GATE_SHARE    10  /* ... or a tenth of a piece, when its variation was stated too small */
-#define SURE_PM       900 /* one product must have this much of the posterior */
-#define QUANTITY_MAX  10000
+#define SPREAD_MIN_PM 10   /* unit_cv below 1 % is a promise no packer keeps */
+#define SPAN_PM       2    /* span error and creep */
+#define GATE_SIGMAS   3    /* residual that a hypothesis survives ... */
+#define GATE_MIN      0.10 /* ... or this share of a piece, when its variation was stated too small */
+#define GATE_MAX      0.40 /* halfway between two counts nothing fits */
+/* Noise widens the gate only so far: what trembles more than a twentieth of a piece is a hand. */
+#define NOISE_MAX    0.05
+#define SURE_PM      900 /* one product must have this much of the posterior */
+#define QUANTITY_MAX 10000
 
 /* The best k for one facing, and its log likelihood with those of its neighbours k-1, k+1. */
 struct hypothesis {
-    struct count_guess guess;
     double log_likelihood;
     double weight;       /* of the facing, with its neighbours */
     double share_of_own; /* of the best k within the facing */
+    struct count_guess guess;
     bool fits;
 };
 
@@ -56,10 +59,12 @@ static double log_likelihood(const struct plan_facing *f, double delta_mg, doubl
 
 static bool fits(const struct plan_facing *f, double delta_mg, double sigma_mg, int32_t k)
 {
-    double residual = residual_of(f, delta_mg, k);
+    double unit = (double)f->unit_mass_mg, residual = residual_of(f, delta_mg, k);
+    double sigma = sigma_mg < unit * NOISE_MAX ? sigma_mg : unit * NOISE_MAX;
 
-    return residual <= GATE_SIGMAS * spread_of(f, delta_mg, sigma_mg, k) ||
-           residual <= (double)f->unit_mass_mg / GATE_SHARE;
+    return residual <= unit * GATE_MAX &&
+           (residual <= GATE_SIGMAS * spread_of(f, delta_mg, sigma, k) ||
+            residual <= unit * GATE_MIN);
 }
 
 static struct hypothesis judge(const struct plan_facing *f, uint8_t index, int64_t delta_mg,

@@ -9,7 +9,7 @@
 #define ROW_VERSION    1
 #define KEY_NUMBER     "change"
 #define KEY_COMMAND    "command."
-#define PLATE_FIELDS   12
+#define PLATE_FIELDS   13
 #define FACING_FIELDS  4
 #define PRODUCT_FIELDS 5
 
@@ -173,6 +173,8 @@ static int restore_plate(struct shelf *s, const struct plan *plan, const struct 
     if (f[10] > 0)
         snprintf(p->claim.gtin, sizeof(p->claim.gtin), "%014" PRId64, f[10]);
     p->claim.quantity = (int32_t)f[11];
+    if (f[12] > 0)
+        weigh_set_noise(&p->weigh, f[12]);
     return 0;
 }
 

@@ -13,17 +13,18 @@
 
 #include "noren/units.h"
 
-#define BIN_US       24000 /* thinning: 40 a second at most; a little under 25 ms for fast ADC clocks */
-#define QUICK_MS     400    /* window of the quick path: p95 of 0.8 s at 80 SPS */
-#define QUICK_MIN    3      /* samples it needs at least */
-#define QUIET_MS     500    /* window of the slow path */
-#define QUIET_MIN    4      /* 8 SPS give five in that time */
-#define QUIET_SPAN   400    /* ms between its oldest and newest sample at least */
-#define SIGMA_MIN_MG 300    /* below this a load cell's noise is not worth learning */
-#define LEARN_US     500000 /* noise is learnt twice a second, slowly */
+#define BIN_US         24000 /* thinning: 40 a second at most; a little under 25 ms for fast ADC clocks */
+#define QUICK_MS       400    /* window of the quick path: p95 of 0.8 s at 80 SPS */
+#define QUICK_MIN      3      /* samples it needs at least */
+#define QUIET_MS       500    /* window of the slow path */
+#define QUIET_MIN      4      /* 8 SPS give five in that time */
+#define QUIET_SPAN     400    /* ms between its oldest and newest sample at least */
+#define SIGMA_MIN_MG   300    /* below this a load cell's noise is not worth learning */
+#define SIGMA_START_MG 5000   /* the noisiest real plates that we have a recording of have 2 g */
+#define LEARN_US       500000 /* noise is learnt twice a second, slowly */
 /* Noise alone breaks the quiet now and then; rest goes on after so little, at the same level. */
 #define UNREST_US (NOREN_US_PER_S / 2)
-#define STUCK_US  (10 * NOREN_US_PER_S) /* away this long without rest: the noise itself grew */
+#define STUCK_US  (30 * NOREN_US_PER_S) /* away this long without rest: the noise itself grew */
 
 /* Newest first. */
 struct window {
@@ -56,6 +57,8 @@ void weigh_restart(struct weigh *w)
     w->has_ref = kept.has_ref;
     w->ref_ug = kept.ref_ug;
     w->tracked_ug = kept.tracked_ug;
+    if (kept.sigma_known)
+        weigh_set_noise(w, kept.sigma_mg);
 }
 
 void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg)
@@ -65,6 +68,12 @@ void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg)
     w->tracked_ug = tracked_mg * 1000;
     w->away = false;
     w->drifted = false;
+}
+
+void weigh_set_noise(struct weigh *w, int64_t sigma_mg)
+{
+    w->sigma_known = true;
+    w->sigma_mg = larger(sigma_mg, SIGMA_MIN_MG);
 }
 
 int64_t weigh_reference_mg(const struct weigh *w)
@@ -206,18 +215,29 @@ static int64_t noise(const struct window *win)
     return (int64_t)median(d, win->n - 2) * 1049 / 1000;
 }
 
-static void learn_noise(struct weigh *w, const struct window *win, int64_t t_us)
+/* Before the first quiet value the noise is what was learnt earlier, or what is measured now up to what a
+ * load cell can be blamed for: a hand that rests on the shelf at start must not pass for noise, or everything
+ * is quiet. Only a plate that finds no rest for long is believed to be that noisy. */
+static void learn_noise(struct weigh *w, const struct window *win, int64_t unit_mg, int64_t t_us)
 {
-    bool stuck = w->away && t_us - w->away_us > STUCK_US;
+    int64_t most = larger(unit_mg / 50, SIGMA_START_MG), sigma;
 
     if (win->n < QUIET_MIN)
         return;
-    if (!w->settled) {
-        w->sigma_mg = larger(noise(win), SIGMA_MIN_MG);
-    } else if ((!w->away || stuck) && t_us - w->learnt_us >= LEARN_US) {
+    if (w->began_us == 0)
+        w->began_us = t_us;
+    sigma = larger(noise(win), SIGMA_MIN_MG);
+    if (!w->settled && !w->sigma_known) {
+        w->sigma_mg = sigma < most ? sigma : most;
+    } else if ((w->settled && !w->away) ||
+               t_us - (w->settled ? w->away_us : w->began_us) > STUCK_US) {
+        if (t_us - w->learnt_us < LEARN_US)
+            return;
         w->learnt_us = t_us;
-        w->sigma_mg = larger(w->sigma_mg + (noise(win) - w->sigma_mg) / 16, SIGMA_MIN_MG);
+        w->sigma_mg = larger(w->sigma_mg + (sigma - w->sigma_mg) / 16, SIGMA_MIN_MG);
     }
+    if (!w->settled && t_us - w->began_us > STUCK_US)
+        w->sigma_known = true;
 }
 
 /* Is the window quiet: small spread, and no slope between its halves? Updates level and rest. */
@@ -279,7 +299,7 @@ static void track(struct weigh *w, int64_t unit_mg, int64_t t_us)
 
 static enum weigh_signal first_value(struct weigh *w, int64_t unit_mg, int64_t t_us)
 {
-    w->settled = true;
+    w->settled = w->sigma_known = true;
     w->learnt_us = w->tracked_us = t_us;
     if (w->has_ref && !weigh_same(w, unit_mg, w->level_mg)) {
         w->away = true;
@@ -300,7 +320,7 @@ enum weigh_signal weigh_sample(struct weigh *w, int64_t unit_mg, int64_t t_us, i
     look_back(w, &win);
     if (win.n < QUICK_MIN)
         return WEIGH_NOTHING;
-    learn_noise(w, &win, t_us);
+    learn_noise(w, &win, unit_mg, t_us);
     look_for_rest(w, &win, unit_mg, t_us);
     if (!w->settled)
         return w->resting ? first_value(w, unit_mg, t_us) : WEIGH_NOTHING;

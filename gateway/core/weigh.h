@@ -34,11 +34,12 @@ struct weigh {
         int32_t mass_mg;
     } ring[WEIGH_RING];
 
-    bool has_ref; /**< a reference is set */
-    bool settled; /**< a quiet value was seen since the start or the last weigh_restart() */
-    bool away;    /**< the load left the reference */
-    bool drifted; /**< slow tracking reached its limit and stopped */
-    bool resting; /**< quiet now */
+    bool has_ref;     /**< a reference is set */
+    bool settled;     /**< a quiet value was seen since the start or the last weigh_restart() */
+    bool away;        /**< the load left the reference */
+    bool drifted;     /**< slow tracking reached its limit and stopped */
+    bool resting;     /**< quiet now */
+    bool sigma_known; /**< sigma_mg was learnt, not guessed */
     int64_t
         ref_ug; /**< reference in micrograms: tracking moves it by less than a milligram at a time */
     int64_t tracked_ug; /**< how far tracking moved it since the last agreed count, signed */
@@ -48,6 +49,7 @@ struct weigh {
     int64_t rest_anchor_mg;
     int64_t rest_since_us;
     int64_t quiet_us;   /**< when a window was quiet last */
+    int64_t began_us;   /**< when the stream began; 0: not yet */
     int64_t away_us;    /**< when it left */
     int64_t learnt_us;  /**< when the noise was last learnt */
     int64_t tracked_us; /**< when tracking last ran */
@@ -62,6 +64,9 @@ void weigh_restart(struct weigh *w);
  * (0 when a count was agreed upon). */
 void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg);
 int64_t weigh_reference_mg(const struct weigh *w);
+
+/** Sets the noise that was learnt in an earlier life. */
+void weigh_set_noise(struct weigh *w, int64_t sigma_mg);
 
 /** A count was agreed upon: drift tracking starts afresh from here. */
 void weigh_agree(struct weigh *w);

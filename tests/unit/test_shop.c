@@ -38,10 +38,11 @@ static void check_moves(int sps)
         on_shelf += moves[i];
         first = rig_find(r, from, STAGE_PROVISIONAL);
         last = rig_find(r, from, STAGE_SETTLED);
-        if (first == NULL || last == NULL || rig_on_shelf(r) != on_shelf)
+        if (first == NULL || last == NULL) {
             rig_dump(r);
-        assert_non_null(first);
-        assert_non_null(last);
+            fail_msg("move %zu of %d at %d SPS was not seen", i, moves[i], sps);
+            return;
+        }
         assert_in_range(first->t_us - at, 0, 800 * MS);
         assert_in_range(last->t_us - at, 0, 2 * S);
         assert_int_equal(last->kind, moves[i] < 0 ? EVENT_SHELF_PICK : EVENT_SHELF_PUT_BACK);

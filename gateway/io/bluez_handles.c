@@ -7,20 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/clock.h"
+
 #define FILE_NAME "ble-monitors"
 #define LINE_SIZE 64
 
 /* The line that a file of this boot begins with. */
 static void boot_line(char ret[LINE_SIZE])
 {
-    FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
-    char id[40] = "unknown\n";
+    char id[CLOCK_BOOTID_SIZE] = "unknown";
 
-    if (f != NULL) {
-        (void)fgets(id, sizeof(id), f);
-        fclose(f);
-    }
-    (void)snprintf(ret, LINE_SIZE, "boot %s", id);
+    (void)clock_bootid(id);
+    (void)snprintf(ret, LINE_SIZE, "boot %s\n", id);
 }
 
 size_t bluez_handles_load(const char *run_dir, struct bluez_handle *ret, size_t cap)

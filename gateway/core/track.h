@@ -13,12 +13,14 @@
  * before, and 10,000 tracks fit in 1.4 MB. */
 struct track {
     int64_t heard_us;      /**< last sighting */
-    uint32_t challenge_ms; /**< since when the challenger leads; low bits of the boot time */
+    uint32_t challenge_ms; /**< since when there is this challenger; low bits of the boot time */
     uint16_t heard_tick[TRACK_SLOTS];
     int16_t level[TRACK_SLOTS];
-    uint16_t zone;          /**< committed zone, also one that must not be told; NO_INDEX: none */
-    uint16_t challenger;    /**< zone that leads now; equals `zone` when nobody challenges */
-    uint16_t announced;     /**< zone that was last told to the world */
+    uint16_t zone;       /**< committed zone, also one that must not be told; NO_INDEX: none */
+    uint16_t challenger; /**< zone that would replace it; equals `zone` when none would */
+    uint16_t
+        lead_nat_ms;    /**< evidence for the challenger so far: log likelihood ratio times time */
+    uint16_t announced; /**< zone that was last told to the world */
     uint16_t confidence_pm; /**< share of the likelihood that speaks for `zone` */
     uint16_t decided_tick;  /**< when the levels were judged last */
     uint16_t visit;         /**< slot in struct visits, or NO_INDEX */

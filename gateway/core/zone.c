@@ -1,4 +1,4 @@
-/* Likelihood of zones and commitment with margin and dwell; see zone.h. */
+/* Likelihood of zones and commitment by a sequential test; see zone.h. */
 #include "core/zone.h"
 
 #include <math.h>
@@ -8,7 +8,7 @@
 #define PATH_EXPONENT 2.2
 /* What is left unexplained by it, one sigma, and where a receiver stops to be believed (Huber). */
 #define SIGMA_DB 5
-#define HUBER    (8 * 16)
+#define HUBER    (12 * 16)
 /* A receiver that should hear somebody at more than this and does not, speaks against the point. It
  * counts a third: it may also be busy, or its radio scheduled elsewhere. */
 #define FLOOR_DBM      (-92)
@@ -18,8 +18,15 @@
 #define FADE_DB_PER_S 3
 /* Lists: 4 dB between two zones' best receivers count as one nat. */
 #define LIST_DB_PER_NAT 4
-/* A challenger must be e (2.75) times as likely as the incumbent, for one second. */
-#define DWELL_MS 1000
+/* A challenger collects its lead in nats, at most LEAD_MAX so that one wild moment does not decide, less
+ * DRIFT, over time; it wins with ENOUGH, not before DWELL. So 1 nat (4 dB between lists) takes two seconds,
+ * 4 nats take half a second. */
+#define LEAD_MAX_NAT16 64
+#define DRIFT_NAT16    4
+#define ENOUGH_NAT_MS  1500
+#define DWELL_MS       500
+/* Longer gaps between decisions count as this: one look is one look. */
+#define LOOK_MS_MAX 500
 /* Fewer receivers than this cannot tell a place on a plane. */
 #define PLANE_MIN 3
 /* Levels are judged at most this often per track. */
@@ -260,15 +267,55 @@ static void judge_plane(const struct zone_map *m, const struct levels *v, struct
     }
 }
 
+static uint16_t candidate(uint16_t zone)
+{
+    return zone == NO_INDEX ? OUTSIDE : zone;
+}
+
+/** Log likelihood ratio of two zones in sixteenths of a nat, within +-LEAD_MAX_NAT16. */
+static int lead_of(const struct zone_map *m, const struct verdict *v, uint16_t zone, uint16_t over)
+{
+    uint64_t a = v->mass[candidate(zone)];
+    uint64_t b = v->mass[candidate(over)];
+    uint64_t more = a > b ? a : b;
+    uint64_t less = a > b ? b : a;
+    int nat16 = 0;
+
+    while (nat16 < LEAD_MAX_NAT16 && less << 16 < more * m->weight[nat16])
+        nat16++;
+    return a > b ? nat16 : -nat16;
+}
+
+/** Adds one look of `look_ms` to the sequential test; true when the challenger won. */
+static bool challenge(const struct zone_map *m, const struct verdict *v, struct track *t,
+                      uint16_t best, int look_ms, uint32_t now_ms)
+{
+    int sum;
+
+    if (best != t->zone && best != t->challenger) {
+        t->challenger = best;
+        t->challenge_ms = now_ms;
+        t->lead_nat_ms = 0;
+    }
+    if (t->challenger == t->zone)
+        return false;
+    sum = t->lead_nat_ms + (lead_of(m, v, t->challenger, t->zone) - DRIFT_NAT16) * look_ms / 16;
+    if (sum <= 0) {
+        t->challenger = t->zone;
+        return false;
+    }
+    t->lead_nat_ms = (uint16_t)(sum < ENOUGH_NAT_MS ? sum : ENOUGH_NAT_MS);
+    return best == t->challenger && sum >= ENOUGH_NAT_MS && now_ms - t->challenge_ms >= DWELL_MS;
+}
+
 bool zone_decide(const struct zone_map *m, const struct plan *plan, struct track *t, int64_t t_us)
 {
+    int64_t look_us = track_age_us(t->decided_tick, t_us);
     struct verdict verdict = {.total = 0};
-    uint32_t now_ms = (uint32_t)(t_us / NOREN_US_PER_MS);
     uint16_t best = OUTSIDE;
-    uint16_t zone;
     struct levels v;
 
-    if (track_age_us(t->decided_tick, t_us) < DECIDE_EVERY_US)
+    if (look_us < DECIDE_EVERY_US)
         return false;
     t->decided_tick = track_tick(t_us);
     v = levels_at(t, t_us);
@@ -283,19 +330,11 @@ bool zone_decide(const struct zone_map *m, const struct plan *plan, struct track
     for (uint16_t z = 0; z < plan->zones_n; z++)
         if (verdict.mass[z] > verdict.mass[best])
             best = z;
-    zone = best == OUTSIDE ? NO_INDEX : best;
-    if (zone == t->zone ||
-        4 * verdict.mass[best] < 11 * verdict.mass[t->zone == NO_INDEX ? OUTSIDE : t->zone]) {
-        t->challenger = t->zone;
+    look_us = look_us < LOOK_MS_MAX * NOREN_US_PER_MS ? look_us : LOOK_MS_MAX * NOREN_US_PER_MS;
+    if (!challenge(m, &verdict, t, best == OUTSIDE ? NO_INDEX : best,
+                   (int)(look_us / NOREN_US_PER_MS), (uint32_t)(t_us / NOREN_US_PER_MS)))
         return false;
-    }
-    if (t->challenger != zone) {
-        t->challenger = zone;
-        t->challenge_ms = now_ms;
-    }
-    if (now_ms - t->challenge_ms < DWELL_MS)
-        return false;
-    t->zone = zone;
+    t->zone = t->challenger;
     t->confidence_pm = (uint16_t)(1000 * verdict.mass[best] / verdict.total);
     return true;
 }

@@ -8,6 +8,11 @@
  * rejected too: summing the likelihood over each zone was right more often on recorded walks (85 against
  * 79 %), and gives a confidence for nothing.
  *
+ * Commitment is a sequential test (Page's CUSUM): a challenger collects its lead over the incumbent, less a
+ * drift, over time, and wins when it has enough. A clear lead is believed within a second, a small one must
+ * last, and a walk along a border collects nothing. A fixed margin with a fixed dwell is the special case
+ * that was tried first: as many switches, but later, so right less often (83 against 87 % in the hall).
+ *
  * All sums are integers over tables, so every machine commits at the same sample.
  */
 #ifndef NOREN_CORE_ZONE_H

@@ -188,38 +188,42 @@ static void assert_score(struct score s, double right, double switches)
 static void test_door_walk(void UNUSED **state)
 {
     door_map();
-    assert_score(run("door-walk.csv", door_truth), 0.95, 1.5);
+    assert_score(run("door-walk.csv", door_truth), 0.96, 1.25);
 }
 
 static void test_door_car(void UNUSED **state)
 {
     door_map();
-    assert_score(run("door-car.csv", door_truth), 0.8, 1.5);
+    assert_score(run("door-car.csv", door_truth), 0.82, 1.25);
 }
 
-static void test_hall_rectangle(void UNUSED **state)
+/* Four walks; straight-05 goes along a border, half a metre beside it. */
+static void test_hall(void UNUSED **state)
 {
-    hall_map();
-    assert_score(run("floor-rectangular-without-rotation.csv", hall_truth), 0.7, 2);
-}
+    static const char *const files[] = {
+        "floor-rectangular-without-rotation.csv",
+        "floor-zigzagging-with-rotation.csv",
+        "floor-straight-01.csv",
+        "floor-straight-05.csv",
+    };
+    struct score sum = {0, 0, 0, 0};
 
-static void test_hall_zigzag(void UNUSED **state)
-{
     hall_map();
-    assert_score(run("floor-zigzagging-with-rotation.csv", hall_truth), 0.7, 2);
-}
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        struct score s;
 
-static void test_hall_straight(void UNUSED **state)
-{
-    hall_map();
-    assert_score(run("floor-straight-01.csv", hall_truth), 0.7, 2);
-}
-
-static void test_hall_border(void UNUSED **state)
-{
-    /* This one walks along a border, half a metre beside it. */
-    hall_map();
-    assert_score(run("floor-straight-05.csv", hall_truth), 0.7, 4);
+        people_init(people);
+        people_plan(people, NULL, plan);
+        s = run(files[i], hall_truth);
+        assert_true(s.right >= 0.7 * s.all);
+        sum.right += s.right;
+        sum.all += s.all;
+        sum.switches += s.switches;
+        sum.true_switches += s.true_switches;
+    }
+    print_message("%-44s right %.3f, %d switches, %d true\n", "hall", sum.right / sum.all,
+                  sum.switches, sum.true_switches);
+    assert_score(sum, 0.85, 2);
 }
 
 static void hear(const char *ref, int64_t t_us, struct batch *out)
@@ -306,10 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_door_walk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_door_car, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hall_rectangle, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hall_zigzag, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hall_straight, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hall_border, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_hall, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flood_evicts_no_member, setup, teardown),
         cmocka_unit_test_setup_teardown(test_members_are_not_evicted_by_tags, setup, teardown),
         cmocka_unit_test_setup_teardown(test_polygon_edges, setup, teardown),

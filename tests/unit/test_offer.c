@@ -239,7 +239,7 @@ static void test_short_dwell_makes_none(void UNUSED **state)
     start();
     for (int i = 0; i < 5; i++) {
         pass(15 * S, "m", 0);
-        pass(8 * S, "m", 1);
+        pass(6 * S, "m", 1); /* and a few seconds until the change back is believed */
     }
     assert_offers(0, 0);
 }

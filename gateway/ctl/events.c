@@ -59,7 +59,7 @@ static void print_json(enum event_kind kind)
     json_close(&j, ']');
     json_close(&j, '}');
     if (json_end(&j) > 0)
-        puts(text);
+        fputs(text, stdout);
 }
 
 static void print_text(enum event_kind kind)
@@ -79,11 +79,17 @@ int cmd_events(int argc, char **argv)
 
     if (argc > 2 || (argc == 2 && !json))
         return ctl_usage("events", "the only option is --json");
+    if (json)
+        fputs("[", stdout);
     for (int k = 0; k < EVENT_KINDS; k++) {
+        if (json && k > 0)
+            fputs(",\n ", stdout);
         if (json)
             print_json((enum event_kind)k);
         else
             print_text((enum event_kind)k);
     }
+    if (json)
+        puts("]");
     return CTL_OK;
 }

@@ -33,7 +33,7 @@ static const struct ctl_command commands[] = {
      cmd_recount},
     {"events", "[--json]", "the events that a gateway sends, and their fields",
      "Prints the event table.\n\n"
-     "  --json  one JSON object a line: type, class, label, fields\n",
+     "  --json  an array of objects: type, class, label, fields\n",
      cmd_events},
     {"replay",
      "INPUT... [--config DIR] [--map F] [--planogram F] [--members F] [--start TIME] [--json]",

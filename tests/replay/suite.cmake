@@ -1,0 +1,10 @@
+# replay: every recording twice, byte for byte the same, and the same as kept. A folder is a case.
+if(NOT NOREN_E2E AND NOT NOREN_FUZZ)
+    file(GLOB cases CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/replay/*/args)
+    foreach(case ${cases})
+        get_filename_component(folder ${case} DIRECTORY)
+        get_filename_component(name ${folder} NAME)
+        add_test(NAME replay-${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/replay/check $<TARGET_FILE:norenctl> ${folder})
+        set_tests_properties(replay-${name} PROPERTIES LABELS replay TIMEOUT 300)
+    endforeach()
+endif()

@@ -45,7 +45,8 @@ static struct slice trimmed(struct slice s)
     return s;
 }
 
-/* Cuts the next field off a row; quotes stay on it. */
+/* Cuts the next field off a row; quotes stay on it. After the last one row->p is NULL, which tells an empty
+ * last field from a missing one. */
 static struct slice cut(struct slice *row)
 {
     struct slice f = {.p = row->p};
@@ -56,12 +57,10 @@ static struct slice cut(struct slice *row)
             quoted = !quoted;
         f.n++;
     }
-    row->p += f.n;
-    row->n -= f.n;
-    if (row->n > 0) {
-        row->p++;
-        row->n--;
-    }
+    if (f.n < row->n)
+        *row = (struct slice){row->p + f.n + 1, row->n - f.n - 1};
+    else
+        *row = (struct slice){NULL, 0};
     return trimmed(f);
 }
 
@@ -82,7 +81,7 @@ static bool match(struct source *s, struct slice head, const struct form *form)
     s->u.csv.kind = form->kind;
     s->u.csv.columns_n = form->columns_n;
     s->u.csv.last = 0;
-    for (uint8_t place = 0; head.n > 0 && place < CSV_COLUMNS_MAX; place++) {
+    for (uint8_t place = 0; head.p != NULL && place < CSV_COLUMNS_MAX; place++) {
         struct slice name = cut(&head);
 
         for (uint8_t c = 0; c < form->columns_n; c++) {
@@ -183,7 +182,7 @@ static const char *parse_row(struct source *s, struct slice row, struct item *re
     const char *wrong;
 
     for (uint8_t i = 0; i <= s->u.csv.last; i++) {
-        if (row.n == 0 && i > 0)
+        if (row.p == NULL)
             return "a row has too few fields";
         field[i] = cut(&row);
     }

@@ -61,6 +61,7 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
         {"adverts_lost", health.u.gateway_health.adverts_lost},
         {"tokens_resolved", d->engine.radio.counters.tokens_resolved},
         {"tokens_unknown", d->engine.radio.counters.tokens_unknown},
+        {"scan_restarts", d->sources.ble != NULL ? ble_counters(d->sources.ble).scan_restarts : 0},
         {"frames_good", adc.frames_good},
         {"frames_refused", adc.frames_refused},
         {"readings_lost", adc.ring_overflows},

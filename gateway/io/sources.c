@@ -69,6 +69,14 @@ static void find_receivers(struct sources *s, const struct plan *plan)
         s->receivers[i] = plan_find_receiver(plan, s->config->board.radios[i].receiver);
 }
 
+static void note_ble(struct sources *s)
+{
+    const char *what = ble_degraded(s->ble);
+
+    snprintf(s->problems[PROBLEM_BLE], SOURCES_PROBLEM_SIZE, "%s%s",
+             what != NULL ? "bluetooth: " : "", what != NULL ? what : "");
+}
+
 int sources_open(struct sources *s, const struct config *config, const struct plan *plan)
 {
     bool real_radio = false, simulated = false;
@@ -102,9 +110,6 @@ int sources_open(struct sources *s, const struct config *config, const struct pl
             problem(s, PROBLEM_BLE, "bluetooth", "", rc, "load the kernel module bluetooth");
         else if (rc != 0)
             problem(s, PROBLEM_BLE, "bluetooth", "", rc, "see the kernel log");
-        else if (ble_degraded(s->ble) != NULL)
-            snprintf(s->problems[PROBLEM_BLE], SOURCES_PROBLEM_SIZE, "bluetooth: %s",
-                     ble_degraded(s->ble));
     }
     if (s->sim != NULL)
         watch(s, sim_fd(s->sim));
@@ -183,8 +188,10 @@ void sources_read(struct sources *s, struct engine *e)
 
 void sources_tick(struct sources *s, int64_t now_us)
 {
-    if (s->ble != NULL)
+    if (s->ble != NULL) {
         ble_tick(s->ble, now_us);
+        note_ble(s);
+    }
 }
 
 struct adc_counters sources_adc_counters(const struct sources *s)

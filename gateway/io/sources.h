@@ -12,7 +12,7 @@
 #include "io/engine.h"
 #include "io/sim.h"
 
-#define SOURCES_PROBLEM_SIZE 256
+#define SOURCES_PROBLEM_SIZE 512
 
 struct sources {
     const struct config *config; /**< borrowed */
@@ -38,7 +38,7 @@ int sources_fd(const struct sources *s);
 /** Feeds everything that waits to the engine. */
 void sources_read(struct sources *s, struct engine *e);
 
-/** About once a second. */
+/** About once a second. What the radio's scan keeper complains about goes to `problems`, and away again. */
 void sources_tick(struct sources *s, int64_t now_us);
 
 /** Sum over all banks. */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/row.h"
+
 #define ROW_VERSION    1
 #define KEY_NUMBER     "change"
 #define KEY_COMMAND    "command."
@@ -18,48 +20,25 @@ struct stock *shelf_stock(struct shelf *s, uint16_t product)
     return &s->products[s->product_slots[product]];
 }
 
-/* Writes n integers with spaces between them. */
+/* Writes n integers with tabs between them (core/row.h reads them). */
 static void print_fields(struct record *r, const int64_t *fields, int n)
 {
     size_t used = 0;
 
     for (int i = 0; i < n; i++)
         used += (size_t)snprintf(r->value + used, sizeof(r->value) - used, "%s%" PRId64,
-                                 i > 0 ? " " : "", fields[i]);
+                                 i > 0 ? "\t" : "", fields[i]);
     assert(used < sizeof(r->value));
-}
-
-/* Reads one integer and the space after it. */
-static bool take_field(const char **text, int64_t *ret)
-{
-    const char *p = *text;
-    bool negative = *p == '-';
-    uint64_t v = 0;
-
-    p += negative ? 1 : 0;
-    if (*p < '0' || *p > '9')
-        return false;
-    for (; *p >= '0' && *p <= '9'; p++) {
-        if (v > (INT64_MAX - 9) / 10)
-            return false;
-        v = v * 10 + (uint64_t)(*p - '0');
-    }
-    if (*p == ' ')
-        p++;
-    else if (*p != '\0')
-        return false;
-    *ret = negative ? -(int64_t)v : (int64_t)v;
-    *text = p;
-    return true;
 }
 
 /* Exactly n integers, the first of which is the version. */
 static bool read_fields(const char *text, int64_t *ret, int n)
 {
+    struct row row = row_init(text);
+
     for (int i = 0; i < n; i++)
-        if (!take_field(&text, &ret[i]))
-            return false;
-    return *text == '\0' && ret[0] == ROW_VERSION;
+        ret[i] = row_i64(&row);
+    return row_done(&row) && ret[0] == ROW_VERSION;
 }
 
 static int64_t gtin_to_number(const char *gtin)
@@ -87,7 +66,7 @@ void shelf_save_command(struct shelf *s, struct batch *out)
 
     snprintf(key, sizeof(key), KEY_COMMAND "%d", (int)(last % SHELF_COMMANDS_MAX));
     r = batch_record(out, RECORD_SHOP, key);
-    snprintf(r->value, sizeof(r->value), "%d %" PRId64 " %s", ROW_VERSION, last,
+    snprintf(r->value, sizeof(r->value), "%d\t%" PRId64 "\t%s", ROW_VERSION, last,
              s->commands[last % SHELF_COMMANDS_MAX]);
 }
 
@@ -131,22 +110,25 @@ void shelf_save_facing(const struct shelf_at *at, uint8_t facing)
 
 static int restore_shop(struct shelf *s, const struct record *r)
 {
-    const char *text = r->value;
-    int64_t fields[2];
+    struct row row = row_init(r->value);
+    char id[NOREN_ID_SIZE];
+    int64_t number;
 
+    row_range(&row, ROW_VERSION, ROW_VERSION);
     if (strcmp(r->key, KEY_NUMBER) == 0) {
-        if (!read_fields(text, fields, 2) || fields[1] < 1)
+        number = row_range(&row, 1, INT64_MAX);
+        if (!row_done(&row))
             return -1;
-        s->next_number = fields[1];
+        s->next_number = number;
         return 0;
     }
-    if (strncmp(r->key, KEY_COMMAND, strlen(KEY_COMMAND)) != 0 || !take_field(&text, &fields[0]) ||
-        fields[0] != ROW_VERSION || !take_field(&text, &fields[1]) || fields[1] < 0 ||
-        strlen(text) >= NOREN_ID_SIZE)
+    number = row_range(&row, 0, INT64_MAX - 1);
+    row_str(&row, id, sizeof(id));
+    if (strncmp(r->key, KEY_COMMAND, strlen(KEY_COMMAND)) != 0 || !row_done(&row))
         return -1;
-    snprintf(s->commands[fields[1] % SHELF_COMMANDS_MAX], NOREN_ID_SIZE, "%s", text);
-    if (s->commands_n <= fields[1])
-        s->commands_n = fields[1] + 1;
+    memcpy(s->commands[number % SHELF_COMMANDS_MAX], id, sizeof(id));
+    if (s->commands_n <= number)
+        s->commands_n = number + 1;
     return 0;
 }
 

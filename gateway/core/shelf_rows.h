@@ -1,6 +1,6 @@
 /* Durable rows of the shelves: what is written, and how it is read back. Private to shelf*.c.
  *
- * Text of decimal integers, the first one the version of the layout: a row can be read by a person with
+ * Decimal integers in the form of core/row.h, the first one the version: a row can be read by a person with
  * sqlite3 at a broken shelf, and a later version can read an earlier row.
  */
 #ifndef NOREN_CORE_SHELF_ROWS_H

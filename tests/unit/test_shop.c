@@ -150,17 +150,20 @@ static void a_quiet_day_is_quiet(void **state)
         int sps;
         int64_t hours;
         double drift_mg;
-    } days[] = {{10, 24, 15000}, {80, 1, 100000}};
+        int told; /* 0.4 of a unit is followed in silence, what is more is told once */
+    } days[] = {{10, 24, 15000, 0}, {10, 24, 250000, 1}, {80, 1, 100000, 0}};
 
     (void)state;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         struct rig *r = stocked(days[i].sps);
         int from = r->log_n;
 
         r->world.drift_mg = days[i].drift_mg;
         rig_run(r, r->now_us + days[i].hours * 3600 * S);
-        if (r->log_n != from)
+        if (r->log_n != from + days[i].told)
             rig_dump(r);
+        assert_int_equal(r->log_n, from + days[i].told);
+        assert_int_equal(rig_kind_count(r, from, EVENT_STOCK_RECOUNT_SUGGESTED), days[i].told);
         assert_int_equal(rig_count(r, from, STAGE_SETTLED), 0);
         assert_int_equal(rig_count(r, from, STAGE_PROVISIONAL), 0);
         assert_int_equal(rig_on_shelf(r), 12);
@@ -215,6 +218,11 @@ static void more_taken_than_known_is_a_shortfall(void **state)
     assert_int_equal(rig_on_shelf(r), 1);
     from = r->log_n;
     rig_command(r, COMMAND_RECOUNT, "cmd-2", "p1", 5); /* the same command again */
+    assert_int_equal(r->log_n, from);
+    r->now_us += S;
+    rig_boot(r);
+    rig_run(r, r->now_us + 2 * S);
+    rig_command(r, COMMAND_RECOUNT, "cmd-2", "p1", 5); /* and after a restart */
     assert_int_equal(r->log_n, from);
     world_step(&r->world, r->now_us + S, -3 * UNIT);
     rig_run(r, r->now_us + 5 * S);

@@ -84,15 +84,21 @@ static void take_message(struct norend *d, const struct relay_event *e)
     }
 }
 
-/* Says once that a connection came or went; a reason is repeated only after it was another one. */
+/* Says that a connection came or went; a reason once until there was a connection again. */
 static void note_connection(struct norend *d, const struct relay_event *e)
 {
     if (e->kind == RELAY_CONNECTED) {
         log_line(LOG_LEVEL_INFO, "connected to %s:%u", d->config.mqtt.host, d->config.mqtt.port);
         d->relay_problem[0] = '\0';
-    } else if (e->kind == RELAY_DISCONNECTED && strcmp(d->relay_problem, e->text) != 0) {
-        log_line(LOG_LEVEL_WARNING, "%s; events are kept, trying again", e->text);
+        memset(d->relay_said, 0, sizeof(d->relay_said));
+    } else if (e->kind == RELAY_DISCONNECTED) {
         snprintf(d->relay_problem, sizeof(d->relay_problem), "%s", e->text);
+        for (int i = 0; i < 4; i++) {
+            if (strcmp(d->relay_said[i], e->text) == 0)
+                return;
+        }
+        memcpy(d->relay_said[d->relay_said_n++ % 4], d->relay_problem, RELAY_TEXT_SIZE);
+        log_line(LOG_LEVEL_WARNING, "%s; events are kept, trying again", e->text);
     }
 }
 

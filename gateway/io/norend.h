@@ -25,7 +25,9 @@ struct norend {
     struct engine engine;
     struct sources sources;
     char relay_problem[RELAY_TEXT_SIZE]; /**< why there is no connection, "" when there is one */
-    int64_t commands_refused;            /**< by MQTT: not yet taken there */
+    char relay_said[4][RELAY_TEXT_SIZE]; /**< reasons logged since it was last connected, ring */
+    unsigned relay_said_n;
+    int64_t commands_refused; /**< by MQTT: not yet taken there */
     int64_t next_second_us, next_minute_us;
 };
 

@@ -401,12 +401,23 @@ static bool prepare(struct relay *r)
     return true;
 }
 
+static void explain_lost(struct relay *r, int rc)
+{
+    if (r->ready)
+        fail(r, "connection lost", rc == MOSQ_ERR_KEEPALIVE ? ": the broker fell silent" : "");
+    else
+        fail(r, "closed before the broker accepted us",
+             "; it may not trust our certificate: check [mqtt] cert and key, and the broker's log");
+}
+
 static void explain_connect(struct relay *r, int rc, int error)
 {
     if (rc == MOSQ_ERR_EAI || rc == MOSQ_ERR_LOOKUP)
         fail(r, "the name does not resolve", "; check [mqtt] host in noren.conf, and DNS");
     else if (rc == MOSQ_ERR_ERRNO && error == ECONNREFUSED)
         fail(r, "connection refused", "; is the broker running, is [mqtt] port right?");
+    else if (rc == MOSQ_ERR_ERRNO && error == EPROTO) /* an alert that came during the handshake */
+        explain_lost(r, rc);
     else if (rc == MOSQ_ERR_ERRNO)
         fail(r, strerror(error), "; check the network between gateway and broker");
     else
@@ -483,15 +494,6 @@ static int read_all(struct relay *r, bool *ret_more)
         }
     }
     return rc;
-}
-
-static void explain_lost(struct relay *r, int rc)
-{
-    if (r->ready)
-        fail(r, "connection lost", rc == MOSQ_ERR_KEEPALIVE ? ": the broker fell silent" : "");
-    else
-        fail(r, "closed before the broker accepted us",
-             "; it may not trust our certificate: check [mqtt] cert and key, and the broker's log");
 }
 
 /* One turn: wait, read, write, keep alive. False when the connection is over. */

@@ -3,7 +3,7 @@
 # the simulated board, all on free ports. Source it; everything it started ends with the script.
 # usage: . rig.sh SOURCE_DIR BIN_DIR
 set -eu
-src=$1 bin=$2
+src=$(cd "$1" && pwd) bin=$(cd "$2" && pwd)
 PATH=$PATH:/usr/sbin # mosquitto's home on Debian
 tenant=t1 store=s1 gateway=gw1
 root=noren/1/$tenant/$store/$gateway
@@ -72,11 +72,25 @@ start_norend() {
     "$bin/norend" --config "$work/config" >>"$work/norend.log" 2>&1 &
     pid[norend]=$!
 }
+start_load() { # seed: shoppers on 8 cells, who wait for SIGUSR2
+    rm -f "$work/truth"
+    "$bin/faults_load" "$work/run/sim.sock" "$1" 8 "$work/truth" >"$work/load.log" &
+    pid[load]=$!
+    wait_for 5 "the shoppers" grep -q ready "$work/load.log"
+}
 ctl() { "$bin/norenctl" "$@" --socket "$work/run/control.sock"; }
 norend_up() { wait_for 10 "norend" ctl status --json; }
 status() { ctl status --json | jq -r "$1"; } # jq filter
 status_is() { [ "$(status "$1")" = "$2" ]; }
 connected() { status_is .connected true; }
+quiet_since= quiet_seq=
+# Everything acked, and no new number for 3 s: what the last change of load had to say has been said.
+quiesced() {
+    local now
+    now=$(status 'if .acked == .seq and .seq > 0 then .seq else "busy" end')
+    [ "$now" = "$quiet_seq" ] || { quiet_seq=$now quiet_since=$SECONDS; }
+    [ "$now" != busy ] && [ $((SECONDS - quiet_since)) -ge 4 ]
+}
 everything_acked() { status_is '.acked == .seq and .seq > 0' true; }
 
 mkdir "$work"/{config,data,hq,run,pages}

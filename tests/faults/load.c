@@ -1,0 +1,150 @@
+/* Shoppers for the fault tests: drives the simulated board through its socket and knows the truth.
+ *
+ * Every cell holds a whole number of packs; at random moments a pack is taken or put back. A gateway that
+ * is killed and started again finds the shelf as it is then, like a real one: loads are told again and
+ * again, whether anybody listens or not. A member's phone advertises its token all the while.
+ *
+ * usage: load SOCKET SEED CELLS TRUTH_FILE
+ * SIGUSR2: begin shopping, from empty shelves. SIGUSR1: stop shopping and write the truth ("cell count", one a line) to TRUTH_FILE, go on telling loads.
+ * SIGTERM: end.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "noren/wire.h"
+
+#define CELLS        32
+#define ZERO_COUNTS  10000
+#define PACK_COUNTS  100000
+#define PACKS_MAX    15
+#define TURN_MS      50
+#define TELL_TURNS   4  /* loads are told again every 200 ms */
+#define ADVERT_TURNS 10 /* and the phone is heard every 500 ms */
+
+static volatile sig_atomic_t shopping, quiet, ended;
+
+static void on_signal(int n)
+{
+    if (n == SIGUSR2)
+        shopping = 1;
+    else if (n == SIGUSR1)
+        quiet = 1;
+    else
+        ended = 1;
+}
+
+/* xorshift64*: seeded, so a failing run can be had again. */
+static uint32_t random_below(uint64_t *state, uint32_t n)
+{
+    *state ^= *state >> 12;
+    *state ^= *state << 25;
+    *state ^= *state >> 27;
+    return (uint32_t)((*state * 2685821657736338717u) >> 33) % n;
+}
+
+static void tell(int fd, const struct sockaddr_un *to, const char *line, size_t n)
+{
+    /* a gateway that is down right now hears the next one */
+    (void)sendto(fd, line, n, MSG_DONTWAIT, (const struct sockaddr *)to, sizeof(*to));
+}
+
+static void tell_load(int fd, const struct sockaddr_un *to, int cell, int packs)
+{
+    char line[64];
+    int n =
+        snprintf(line, sizeof(line), "load c%d %d", cell + 1, ZERO_COUNTS + packs * PACK_COUNTS);
+
+    tell(fd, to, line, (size_t)n);
+}
+
+/* The token of the member with key 00..1f, in a legacy advertising report (Core 5.4, Vol 4 Part E, 7.7.65.2). */
+static void tell_advert(int fd, const struct sockaddr_un *to)
+{
+    uint8_t key[32], day[NOREN_DAY_KEY_SIZE], token[NOREN_TOKEN_SIZE], packet[64];
+    struct wr w = wr_init(packet, sizeof(packet));
+    char line[192] = "adv door ";
+    size_t n = strlen(line);
+    int64_t now_s = time(NULL);
+    uint8_t ad[18];
+
+    for (int i = 0; i < 32; i++)
+        key[i] = (uint8_t)i;
+    noren_day_key(key, noren_utc_date(now_s), day);
+    noren_token(day, noren_step(now_s), token);
+    noren_token_ad(token, ad);
+    wr_u8(&w, 0x3e);
+    wr_u8(&w, 12 + sizeof(ad)); /* sub-event to RSSI */
+    wr_u8(&w, 0x02);
+    wr_u8(&w, 1);
+    wr_u8(&w, 0x03); /* ADV_NONCONN_IND */
+    wr_u8(&w, 0x01); /* random address */
+    wr_copy(&w, "\x01\x02\x03\x04\x05\x46", 6);
+    wr_u8(&w, sizeof(ad));
+    wr_copy(&w, ad, sizeof(ad));
+    wr_u8(&w, (uint8_t)-60);
+    for (size_t i = 0; i < w.n; i++)
+        n += (size_t)snprintf(line + n, sizeof(line) - n, "%02x", packet[i]);
+    tell(fd, to, line, n);
+}
+
+static int write_truth(const char *path, const int *packs, int cells)
+{
+    FILE *f = fopen(path, "w");
+
+    if (f == NULL)
+        return -1;
+    for (int i = 0; i < cells; i++)
+        fprintf(f, "c%d %d\n", i + 1, packs[i]);
+    return fclose(f);
+}
+
+int main(int argc, char **argv)
+{
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0), packs[CELLS], cells;
+    uint64_t state;
+    bool written = false;
+
+    if (argc != 5 || fd < 0 || strlen(argv[1]) >= sizeof(to.sun_path)) {
+        fputs("usage: load SOCKET SEED CELLS TRUTH_FILE\n", stderr);
+        return 2;
+    }
+    strcpy(to.sun_path, argv[1]);
+    state = 0x9e3779b97f4a7c15u ^ strtoull(argv[2], NULL, 10);
+    cells = (int)strtol(argv[3], NULL, 10);
+    if (cells < 1 || cells > CELLS)
+        return 2;
+    signal(SIGUSR1, on_signal);
+    signal(SIGUSR2, on_signal);
+    signal(SIGTERM, on_signal);
+    puts("ready"); /* for signals */
+    fflush(stdout);
+    for (int i = 0; i < cells; i++)
+        packs[i] = 0; /* empty shelves, so that they can be tared */
+    for (unsigned turn = 0; !ended; turn++) {
+        int cell = (int)random_below(&state, (uint32_t)cells);
+
+        if (shopping && !quiet && random_below(&state, 8) == 0) {
+            if (packs[cell] > 0 && (packs[cell] == PACKS_MAX || random_below(&state, 2) == 0))
+                packs[cell]--;
+            else
+                packs[cell]++;
+            tell_load(fd, &to, cell, packs[cell]);
+        }
+        for (int i = 0; turn % TELL_TURNS == 0 && i < cells; i++)
+            tell_load(fd, &to, i, packs[i]);
+        if (turn % ADVERT_TURNS == 0)
+            tell_advert(fd, &to);
+        if (quiet && !written)
+            written = write_truth(argv[4], packs, cells) == 0;
+        usleep(TURN_MS * 1000);
+    }
+    close(fd);
+    return 0;
+}

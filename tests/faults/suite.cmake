@@ -1,0 +1,17 @@
+# faults: the shipped programs with a real broker and a real HQ, while things break.
+if(NOREN_E2E)
+    add_executable(faults_load faults/load.c)
+    target_link_libraries(faults_load PRIVATE noren_io)
+    foreach(test kill broker disk)
+        add_test(NAME faults_${test} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/faults/${test}
+                 ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/bin)
+        set_tests_properties(faults_${test} PROPERTIES LABELS faults TIMEOUT 600)
+    endforeach()
+endif()
+
+# The unit's sandbox, judged by systemd itself. Skipped (77) where there is no systemd-analyze.
+if(NOREN_E2E)
+    add_test(NAME faults_exposure COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/faults/exposure
+             ${CMAKE_SOURCE_DIR}/scripts/noren.service 2.3)
+    set_tests_properties(faults_exposure PROPERTIES LABELS faults SKIP_RETURN_CODE 77)
+endif()

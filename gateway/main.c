@@ -27,28 +27,7 @@
 
 static struct norend daemon_state; /* about two megabytes: not for the stack */
 
-/* --- configure ---------------------------------------------------------------------------------- */
-
-static int configure(struct norend *d, const char *dir, struct engine_plan *ret_plan)
-{
-    char error[ENGINE_ERROR_SIZE > INI_ERROR_SIZE ? ENGINE_ERROR_SIZE : INI_ERROR_SIZE] = "";
-    char path[CONFIG_PATH_SIZE];
-    int rc = config_load(&d->config, dir, error);
-
-    if (rc == 0)
-        rc = engine_read_plan(ret_plan, dir, error);
-    if (rc != 0) {
-        log_line(LOG_LEVEL_ERROR, "%s", error);
-        return rc;
-    }
-    rc = config_path(path, dir, "hq.pub");
-    if (rc == 0)
-        rc = jws_key_load(&d->hq_key, path);
-    if (rc != 0)
-        log_line(LOG_LEVEL_ERROR, "%s: %s; put headquarters' public key (Ed25519, PEM) there", path,
-                 rc == -EINVAL ? "not an Ed25519 key" : strerror(-rc));
-    return rc;
-}
+/* --- what comes from outside ------------------------------------------------------------------- */
 
 /* SIGHUP: the documents are read again; a mistake in them keeps what is in force. */
 static void reload(struct norend *d)
@@ -64,8 +43,6 @@ static void reload(struct norend *d)
     sources_set_plan(&d->sources, d->engine.plan);
     log_line(LOG_LEVEL_INFO, "reloaded the plan of %s", d->config.dir);
 }
-
-/* --- what comes from headquarters --------------------------------------------------------------- */
 
 static void take_message(struct norend *d, const struct relay_event *e)
 {
@@ -116,16 +93,17 @@ static void read_relay(struct norend *d)
 
 /* --- turn --------------------------------------------------------------------------------------- */
 
-static int commit(struct norend *d, int64_t now_us)
+/* Once a second: what a crash may cost of a recording. One that cannot be written ends, the shop goes on. */
+static void keep_recording(struct norend *d)
 {
-    bool was_well = db_problem(d->db)[0] == '\0';
-    int rc = engine_commit(&d->engine, now_us);
-
-    if (rc != 0 && was_well)
-        log_line(LOG_LEVEL_ERROR, "%s", db_problem(d->db));
-    if (rc == 0 && !was_well)
-        log_line(LOG_LEVEL_INFO, "the database takes commits again; nothing was lost");
-    return rc == -EUCLEAN ? rc : 0;
+    if (d->engine.recorder != NULL && d->engine.record_error == 0)
+        d->engine.record_error = recorder_flush(d->engine.recorder);
+    if (d->recorder == NULL || d->engine.record_error == 0)
+        return;
+    log_line(LOG_LEVEL_ERROR, "%s: recording ended: %s; free some space and start again to record",
+             d->record_file, strerror(-d->engine.record_error));
+    (void)recorder_close(d->recorder);
+    d->recorder = d->engine.recorder = NULL;
 }
 
 /* What is due by the clock. Returns when it next wants to be called, or -errno to end. */
@@ -135,6 +113,7 @@ static int64_t do_due(struct norend *d, int64_t now_us)
 
     if (now_us >= d->next_second_us) {
         sources_tick(&d->sources, now_us);
+        keep_recording(d);
         d->next_second_us = now_us + SECOND_US;
     }
     if (now_us >= d->next_minute_us) {
@@ -145,7 +124,7 @@ static int64_t do_due(struct norend *d, int64_t now_us)
         d->next_minute_us = now_us + MINUTE_US;
     }
     engine_tick(&d->engine, now_us);
-    if (now_us >= db_deadline(d->db) && commit(d, now_us) != 0)
+    if (now_us >= db_deadline(d->db) && norend_commit(d, now_us) != 0)
         return -EUCLEAN;
     deliver_pump(d->deliver, now_us);
     next_us = d->next_second_us;
@@ -227,95 +206,6 @@ static int run(struct norend *d, sd_event *loop)
 
 /* --- start and stop ----------------------------------------------------------------------------- */
 
-static void say_problems(const struct norend *d)
-{
-    for (size_t i = 0; i < sizeof(d->sources.problems) / sizeof(d->sources.problems[0]); i++) {
-        if (d->sources.problems[i][0] != '\0')
-            log_line(LOG_LEVEL_WARNING, "%s; the rest goes on", d->sources.problems[i]);
-    }
-    if (d->engine.restore_refused > 0)
-        log_line(
-            LOG_LEVEL_WARNING,
-            "%lld stored rows name nothing in the planogram; they are kept, counts of what was "
-            "taken out of it come back with it",
-            (long long)d->engine.restore_refused);
-}
-
-static int start(struct norend *d, struct engine_plan *plan)
-{
-    static char root[3 * NOREN_ID_SIZE + 16];
-    struct relay_options relay = {.host = d->config.mqtt.host,
-                                  .port = d->config.mqtt.port,
-                                  .ca = d->config.mqtt.ca,
-                                  .cert = d->config.mqtt.cert,
-                                  .key = d->config.mqtt.key,
-                                  .client_id = d->config.gateway,
-                                  .root = root};
-    char note[DB_ERROR_SIZE], path[CONFIG_PATH_SIZE + 16];
-    const char *what = "boot id";
-    int rc = clock_bootid(d->bootid);
-
-    d->started_us = clock_boot_us();
-    snprintf(root, sizeof(root), NOREN_TOPIC_ROOT, d->config.tenant, d->config.store,
-             d->config.gateway);
-    (void)mkdir(d->config.data_dir, 0750); /* usually there; what follows says if it is not */
-    (void)mkdir(d->config.run_dir, 0750);
-    if (rc == 0) {
-        rc = db_open(&d->db, d->config.data_dir, d->config.gateway, d->bootid, note);
-        if (note[0] != '\0')
-            log_line(rc != 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", note);
-        if (rc != 0)
-            return rc;
-        what = "relay thread";
-        rc = relay_open(&d->relay, &relay);
-    }
-    if (rc == 0) {
-        struct deliver_options deliver = {d->config.tenant, d->config.store, d->config.gateway,
-                                          d->bootid,        d->db,           d->relay,
-                                          d->hq_key};
-
-        what = "delivery";
-        rc = deliver_open(&d->deliver, &deliver);
-    }
-    if (rc == 0) {
-        what = "stored state";
-        rc = engine_init(&d->engine, plan, d->db, d->deliver, d->started_us);
-    }
-    if (rc == 0) {
-        what = "sources";
-        rc = sources_open(&d->sources, &d->config, d->engine.plan);
-    }
-    if (rc == 0) {
-        snprintf(path, sizeof(path), "%s/control.sock", d->config.run_dir);
-        what = path;
-        rc = local_open(&d->local, path, control_answer, d);
-    }
-    if (rc != 0) {
-        log_line(LOG_LEVEL_ERROR, "%s: %s", what, strerror(-rc));
-        return rc;
-    }
-    say_problems(d);
-    log_line(LOG_LEVEL_INFO, "%s on board %s: %u plates, %u zones, epoch %s, %llu events so far",
-             root, d->config.board.name, d->engine.plan->plates_n, d->engine.plan->zones_n,
-             db_identity(d->db)->epoch, (unsigned long long)db_identity(d->db)->committed);
-    return commit(d, clock_boot_us());
-}
-
-static void stop(struct norend *d)
-{
-    sd_notify(0, "STOPPING=1");
-    local_close(d->local);
-    if (d->engine.shop != NULL)
-        sources_close(&d->sources);
-    if (d->db != NULL && db_commit(d->db, clock_boot_us()) != 0)
-        log_line(LOG_LEVEL_ERROR, "%s", db_problem(d->db));
-    relay_close(d->relay, 2000);
-    deliver_close(d->deliver);
-    engine_free(&d->engine);
-    db_close(d->db);
-    jws_key_free(d->hq_key);
-}
-
 static int serve(struct norend *d, struct engine_plan *plan)
 {
     sd_event *loop = NULL;
@@ -330,7 +220,7 @@ static int serve(struct norend *d, struct engine_plan *plan)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is a full disk, not a reason to die */
-    rc = start(d, plan);
+    rc = norend_start(d, plan);
     if (rc == 0)
         rc = sd_event_new(&loop);
     if (rc >= 0)
@@ -339,7 +229,7 @@ static int serve(struct norend *d, struct engine_plan *plan)
         rc = run(d, loop);
     if (rc < 0)
         log_line(LOG_LEVEL_ERROR, "ending: %s", strerror(-rc));
-    stop(d);
+    norend_stop(d);
     sd_event_unref(loop);
     return rc < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
 }
@@ -384,7 +274,7 @@ int main(int argc, char **argv)
     }
     if (dir == NULL || optind < argc)
         return usage(stderr);
-    if (configure(&daemon_state, dir, &plan) != 0)
+    if (norend_configure(&daemon_state, dir, &plan) != 0)
         return EXIT_FAILURE;
     if (!check)
         return serve(&daemon_state, &plan);

@@ -90,9 +90,20 @@ int engine_read_plan(struct engine_plan *ret_plan, const char *dir,
 
 /* --- stepping ----------------------------------------------------------------------------------- */
 
+/* A recording that cannot go on ends; the shop goes on. */
+static void record_result(struct engine *e, int rc)
+{
+    if (rc != 0) {
+        e->record_error = rc;
+        e->recorder = NULL;
+    }
+}
+
 /* One step; its batch goes to the database. */
 static void step(struct engine *e, const struct obs *o)
 {
+    if (e->recorder != NULL && o->kind != OBS_PLAN)
+        record_result(e, recorder_obs(e->recorder, o, e->plan));
     e->deadline_us = shop_step(e->shop, o, &e->batch);
     db_apply(e->db, &e->batch, clock_boot_us());
     for (size_t i = 0; i < FIXTURES_MAX; i++)
@@ -159,6 +170,21 @@ void engine_set_plan(struct engine *e, struct engine_plan *plan, int64_t now_us)
     struct obs o = {.kind = OBS_PLAN, .t_us = now_us, .u.plan = plan->plan};
     struct plan *old = e->plan;
 
+    if (e->recorder != NULL) {
+        struct record_documents docs = {
+            .map = plan->text[DOCUMENT_MAP],
+            .map_n = plan->n[DOCUMENT_MAP],
+            .planogram = plan->text[DOCUMENT_PLANOGRAM],
+            .planogram_n = plan->n[DOCUMENT_PLANOGRAM],
+            .campaigns = plan->text[DOCUMENT_CAMPAIGNS],
+            .campaigns_n = plan->n[DOCUMENT_CAMPAIGNS],
+        };
+
+        engine_tick(e, now_us); /* what is due before the plan stands before it in the file */
+        if (o.t_us < e->shop->now_us)
+            o.t_us = e->shop->now_us;
+        record_result(e, recorder_plan(e->recorder, o.t_us, &docs));
+    }
     engine_feed(e, &o);
     e->plan = plan->plan;
     plan->plan = old;
@@ -174,6 +200,8 @@ static int restore_row(void *user, const struct record *r)
     struct engine *e = user;
     int rc = shop_restore(e->shop, r);
 
+    if (e->recorder != NULL)
+        record_result(e, recorder_restore(e->recorder, r));
     e->restored += rc == 0;
     return rc;
 }

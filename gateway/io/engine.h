@@ -11,6 +11,7 @@
 #include "core/shop.h"
 #include "io/db.h"
 #include "io/deliver.h"
+#include "io/record.h"
 
 #define ENGINE_ERROR_SIZE 512
 
@@ -37,6 +38,8 @@ struct engine {
     bool store_dirty;
     int64_t restored, restore_refused; /**< rows at start */
     enum clock_quality quality;
+    struct recorder *recorder; /**< borrowed; NULL = no recording */
+    int record_error;          /**< why the recording ended, 0 while it goes on */
 };
 
 /** Reads map.json, planogram.json and campaigns.json (the first and the last may be absent) of `dir`. The

@@ -22,6 +22,7 @@ struct norend {
     struct relay *relay;
     struct deliver *deliver;
     struct local *local;
+    struct recorder *recorder; /**< NULL: no recording */
     struct engine engine;
     struct sources sources;
     char relay_problem[RELAY_TEXT_SIZE]; /**< why there is no connection, "" when there is one */
@@ -30,6 +31,19 @@ struct norend {
     int64_t commands_refused; /**< by MQTT: not yet taken there */
     int64_t next_second_us, next_minute_us;
 };
+
+/** Reads everything in the folder `dir`; logs file, line and remedy. 0 or -errno. */
+int norend_configure(struct norend *d, const char *dir, struct engine_plan *ret_plan);
+
+/** Opens all parts, the database first, the sources last. Logs. 0 or -errno: norend_stop() then cleans up. */
+int norend_start(struct norend *d, struct engine_plan *plan);
+
+/** Commits; logs when the disk begins or ceases to take commits. 0 also while it does not: everything is
+ * kept. -EUCLEAN: the file is corrupt, end. */
+int norend_commit(struct norend *d, int64_t now_us);
+
+/** Commits what waits and closes all parts. */
+void norend_stop(struct norend *d);
 
 /** The answer to a line of the control socket (local_answer_fn; `user` is the struct norend). */
 size_t control_answer(void *user, const char *request, size_t n, char ret_answer[LOCAL_ANSWER_MAX]);

@@ -1,0 +1,142 @@
+/* Configuring, starting, committing and stopping the daemon: the pieces of main.c that are not its loop.
+ * Part of the program rather than of a library, so it may log. */
+#include "io/norend.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "io/log.h"
+#include "noren/topic.h"
+
+int norend_configure(struct norend *d, const char *dir, struct engine_plan *ret_plan)
+{
+    char error[ENGINE_ERROR_SIZE > INI_ERROR_SIZE ? ENGINE_ERROR_SIZE : INI_ERROR_SIZE] = "";
+    char path[CONFIG_PATH_SIZE];
+    int rc = config_load(&d->config, dir, error);
+
+    if (rc == 0)
+        rc = engine_read_plan(ret_plan, dir, error);
+    if (rc != 0) {
+        log_line(LOG_LEVEL_ERROR, "%s", error);
+        return rc;
+    }
+    rc = config_path(path, dir, "hq.pub");
+    if (rc == 0)
+        rc = jws_key_load(&d->hq_key, path);
+    if (rc != 0)
+        log_line(LOG_LEVEL_ERROR, "%s: %s; put headquarters' public key (Ed25519, PEM) there", path,
+                 rc == -EINVAL ? "not an Ed25519 key" : strerror(-rc));
+    return rc;
+}
+
+int norend_commit(struct norend *d, int64_t now_us)
+{
+    bool was_well = db_problem(d->db)[0] == '\0';
+    int rc = engine_commit(&d->engine, now_us);
+
+    if (rc != 0 && was_well)
+        log_line(LOG_LEVEL_ERROR, "%s", db_problem(d->db));
+    if (rc == 0 && !was_well)
+        log_line(LOG_LEVEL_INFO, "the database takes commits again; nothing was lost");
+    return rc == -EUCLEAN ? rc : 0;
+}
+
+static void say_problems(const struct norend *d)
+{
+    for (size_t i = 0; i < sizeof(d->sources.problems) / sizeof(d->sources.problems[0]); i++) {
+        if (d->sources.problems[i][0] != '\0')
+            log_line(LOG_LEVEL_WARNING, "%s; the rest goes on", d->sources.problems[i]);
+    }
+    if (d->engine.restore_refused > 0)
+        log_line(
+            LOG_LEVEL_WARNING,
+            "%lld stored rows name nothing in the planogram; they are kept, counts of what was "
+            "taken out of it come back with it",
+            (long long)d->engine.restore_refused);
+}
+
+int norend_start(struct norend *d, struct engine_plan *plan)
+{
+    static char root[3 * NOREN_ID_SIZE + 16];
+    struct relay_options relay = {.host = d->config.mqtt.host,
+                                  .port = d->config.mqtt.port,
+                                  .ca = d->config.mqtt.ca,
+                                  .cert = d->config.mqtt.cert,
+                                  .key = d->config.mqtt.key,
+                                  .client_id = d->config.gateway,
+                                  .root = root};
+    char note[DB_ERROR_SIZE], path[CONFIG_PATH_SIZE + 16];
+    const char *what = "boot id";
+    int rc = clock_bootid(d->bootid);
+
+    d->started_us = clock_boot_us();
+    snprintf(root, sizeof(root), NOREN_TOPIC_ROOT, d->config.tenant, d->config.store,
+             d->config.gateway);
+    (void)mkdir(d->config.data_dir, 0750); /* usually there; what follows says if it is not */
+    (void)mkdir(d->config.run_dir, 0750);
+    if (rc == 0) {
+        rc = db_open(&d->db, d->config.data_dir, d->config.gateway, d->bootid, note);
+        if (note[0] != '\0')
+            log_line(rc != 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, "%s", note);
+        if (rc != 0)
+            return rc;
+        what = "relay thread";
+        rc = relay_open(&d->relay, &relay);
+    }
+    if (rc == 0) {
+        struct deliver_options deliver = {d->config.tenant, d->config.store, d->config.gateway,
+                                          d->bootid,        d->db,           d->relay,
+                                          d->hq_key};
+
+        what = "delivery";
+        rc = deliver_open(&d->deliver, &deliver);
+    }
+    if (rc == 0) {
+        what = d->record_file;
+        rc = d->record_file != NULL ? recorder_open(&d->recorder, d->record_file) : 0;
+        d->engine.recorder = d->recorder;
+    }
+    if (rc == 0) {
+        what = "stored state";
+        rc = engine_init(&d->engine, plan, d->db, d->deliver, d->started_us);
+    }
+    if (rc == 0) {
+        what = "sources";
+        rc = sources_open(&d->sources, &d->config, d->engine.plan);
+    }
+    if (rc == 0) {
+        snprintf(path, sizeof(path), "%s/control.sock", d->config.run_dir);
+        what = path;
+        rc = local_open(&d->local, path, control_answer, d);
+    }
+    if (rc != 0) {
+        log_line(LOG_LEVEL_ERROR, "%s: %s", what, strerror(-rc));
+        return rc;
+    }
+    say_problems(d);
+    log_line(LOG_LEVEL_INFO, "%s on board %s: %u plates, %u zones, epoch %s, %llu events so far",
+             root, d->config.board.name, d->engine.plan->plates_n, d->engine.plan->zones_n,
+             db_identity(d->db)->epoch, (unsigned long long)db_identity(d->db)->committed);
+    return norend_commit(d, clock_boot_us());
+}
+
+void norend_stop(struct norend *d)
+{
+    sd_notify(0, "STOPPING=1");
+    local_close(d->local);
+    if (d->engine.shop != NULL)
+        sources_close(&d->sources);
+    if (d->db != NULL && db_commit(d->db, clock_boot_us()) != 0)
+        log_line(LOG_LEVEL_ERROR, "%s", db_problem(d->db));
+    if (d->recorder != NULL && recorder_close(d->recorder) != 0)
+        log_line(LOG_LEVEL_WARNING, "the end of %s could not be written", d->record_file);
+    relay_close(d->relay, 2000);
+    deliver_close(d->deliver);
+    engine_free(&d->engine);
+    db_close(d->db);
+    jws_key_free(d->hq_key);
+}

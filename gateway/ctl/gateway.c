@@ -70,7 +70,7 @@ static int connect_socket(const struct call *c)
 
     if (strlen(c->socket) >= sizeof(address.sun_path))
         return -ENAMETOOLONG;
-    strcpy(address.sun_path, c->socket);
+    memcpy(address.sun_path, c->socket, strlen(c->socket) + 1);
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -errno;

@@ -73,7 +73,7 @@ int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SI
         snprintf(ret_error, INI_ERROR_SIZE, "%.200s...: the path is too long", dir);
         return -ENAMETOOLONG;
     }
-    strcpy(ret->dir, dir);
+    memcpy(ret->dir, dir, strlen(dir) + 1);
     rc = ini_file_read(path, CONFIG_SECTIONS, ret, ret_error);
     if (rc != 0)
         return rc;

@@ -3,23 +3,18 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
-#define DB_SCHEMA_VERSION 1
-#define DB_PATH_SIZE      512
+#include "io/db_file.h"
+
 /* Events kept in memory while the disk takes none: hours of a busy store, at most about 16 MB. */
-#define DB_PENDING_MAX  16384
-#define DB_RETRY_US     (1 * NOREN_US_PER_S)
-#define DB_URGENT_US    (50 * NOREN_US_PER_MS)
-#define DB_STOCK_US     (250 * NOREN_US_PER_MS)
-#define DB_LAZY_US      (5 * NOREN_US_PER_S)
-#define DB_MAX_PAGES    131072 /* 512 MB: the offline bound of design section 10 */
-#define DB_JOURNAL_SIZE "4194304"
+#define DB_PENDING_MAX 16384
+#define DB_RETRY_US    (1 * NOREN_US_PER_S)
+#define DB_URGENT_US   (50 * NOREN_US_PER_MS)
+#define DB_STOCK_US    (250 * NOREN_US_PER_MS)
+#define DB_LAZY_US     (5 * NOREN_US_PER_S)
 
 /* An event that waits for its commit. */
 struct pending {
@@ -62,19 +57,8 @@ static const char *const SQL[ST_COUNT] = {
                 "ORDER BY o.seq LIMIT 1",
 };
 
-static const char SCHEMA[] =
-    "CREATE TABLE meta(gateway TEXT NOT NULL,epoch TEXT NOT NULL,prev_epoch TEXT NOT NULL,"
-    " hq_id TEXT NOT NULL,seq INTEGER NOT NULL,acked INTEGER NOT NULL);"
-    "CREATE TABLE record(kind INTEGER NOT NULL,key TEXT NOT NULL,value TEXT NOT NULL,"
-    " PRIMARY KEY(kind,key)) WITHOUT ROWID;"
-    "CREATE TABLE outbox(seq INTEGER PRIMARY KEY,class INTEGER NOT NULL,type TEXT NOT NULL,"
-    " tus INTEGER NOT NULL,bootid TEXT NOT NULL,data TEXT NOT NULL);"
-    "CREATE TABLE boots(bootid TEXT PRIMARY KEY,offset_us INTEGER NOT NULL,quality INTEGER NOT "
-    "NULL)"
-    " WITHOUT ROWID;";
-
 struct db {
-    sqlite3 *sql;
+    struct db_file file;
     sqlite3_stmt *st[ST_COUNT];
     struct db_identity id;
     struct db_counters counters;
@@ -90,37 +74,9 @@ struct db {
     int64_t deleted_rows; /* by the transaction that is being written */
     int64_t deadline_us;
     char problem[DB_ERROR_SIZE];
-    char file[DB_PATH_SIZE];
 };
 
 /* --- small helpers ------------------------------------------------------------------------------ */
-
-static int to_errno(int rc)
-{
-    switch (rc & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return 0;
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return -EUCLEAN;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_READONLY:
-        return -EROFS;
-    case SQLITE_PERM:
-    case SQLITE_CANTOPEN:
-        return -EACCES;
-    default:
-        return -EIO;
-    }
-}
 
 /* Runs a statement that gives no rows, after its values were bound; ready for the next time. */
 static int run(struct db *d, enum statement s)
@@ -129,7 +85,7 @@ static int run(struct db *d, enum statement s)
 
     sqlite3_reset(d->st[s]);
     sqlite3_clear_bindings(d->st[s]);
-    return to_errno(rc);
+    return db_errno(rc);
 }
 
 static void bind_text(struct db *d, enum statement s, int i, const char *text)
@@ -142,201 +98,11 @@ static void bind_int(struct db *d, enum statement s, int i, int64_t v)
     sqlite3_bind_int64(d->st[s], i, v);
 }
 
-static int exec(struct db *d, const char *sql)
-{
-    return to_errno(sqlite3_exec(d->sql, sql, NULL, NULL, NULL));
-}
-
-static void copy_column(sqlite3_stmt *st, int i, char *ret, size_t size)
-{
-    const unsigned char *text = sqlite3_column_text(st, i);
-
-    snprintf(ret, size, "%s", text != NULL ? (const char *)text : "");
-}
-
-static int random_epoch(char ret[DB_EPOCH_SIZE])
-{
-    uint8_t bytes[16];
-
-    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-        return -EIO;
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
-    return 0;
-}
-
-/* --- opening ------------------------------------------------------------------------------------ */
-
-/* 0 when the file passes SQLite's own check. */
-static int check_integrity(struct db *d)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(d->sql, "PRAGMA quick_check(1)", -1, &st, NULL);
-
-    if (rc == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
-        char verdict[64];
-
-        copy_column(st, 0, verdict, sizeof(verdict));
-        rc = strcmp(verdict, "ok") == 0 ? SQLITE_OK : SQLITE_CORRUPT;
-    } else {
-        rc = sqlite3_errcode(d->sql);
-    }
-    sqlite3_finalize(st);
-    return to_errno(rc);
-}
-
-static int read_pragma(struct db *d, const char *sql, int64_t *ret)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(d->sql, sql, -1, &st, NULL);
-
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(st);
-        if (rc == SQLITE_ROW)
-            *ret = sqlite3_column_int64(st, 0);
-    }
-    sqlite3_finalize(st);
-    return to_errno(rc);
-}
-
-static int create(struct db *d, const char *gateway)
-{
-    sqlite3_stmt *st = NULL;
-    char epoch[DB_EPOCH_SIZE];
-    int rc = random_epoch(epoch);
-
-    if (rc == 0)
-        rc = exec(d, "BEGIN IMMEDIATE");
-    if (rc == 0)
-        rc = exec(d, SCHEMA);
-    if (rc == 0)
-        rc = to_errno(
-            sqlite3_prepare_v2(d->sql, "INSERT INTO meta VALUES(?,?,?,'',0,0)", -1, &st, NULL));
-    if (rc == 0) {
-        sqlite3_bind_text(st, 1, gateway, -1, SQLITE_STATIC);
-        sqlite3_bind_text(st, 2, epoch, -1, SQLITE_STATIC);
-        sqlite3_bind_text(st, 3, d->id.prev_epoch, -1, SQLITE_STATIC);
-        rc = to_errno(sqlite3_step(st));
-    }
-    sqlite3_finalize(st);
-    if (rc == 0)
-        rc = exec(d, "PRAGMA user_version=1"); /* DB_SCHEMA_VERSION */
-    return rc == 0 ? exec(d, "COMMIT") : rc;
-}
-
-static int read_meta(struct db *d, char *ret_gateway, size_t size)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(d->sql, "SELECT gateway,epoch,prev_epoch,hq_id,seq,acked FROM meta",
-                                -1, &st, NULL);
-
-    if (rc == SQLITE_OK) {
-        rc = sqlite3_step(st);
-        if (rc == SQLITE_ROW) {
-            copy_column(st, 0, ret_gateway, size);
-            copy_column(st, 1, d->id.epoch, sizeof(d->id.epoch));
-            copy_column(st, 2, d->id.prev_epoch, sizeof(d->id.prev_epoch));
-            copy_column(st, 3, d->id.hq_id, sizeof(d->id.hq_id));
-            d->id.enqueued = (uint64_t)sqlite3_column_int64(st, 4);
-            d->id.acked = (uint64_t)sqlite3_column_int64(st, 5);
-            d->id.committed = d->id.enqueued;
-        } else if (rc == SQLITE_DONE) {
-            rc = SQLITE_CORRUPT; /* a database without an identity cannot number events */
-        }
-    }
-    sqlite3_finalize(st);
-    return to_errno(rc);
-}
-
 static void close_sql(struct db *d)
 {
-    for (int i = 0; i < ST_COUNT; i++) {
+    for (int i = 0; i < ST_COUNT; i++)
         sqlite3_finalize(d->st[i]);
-        d->st[i] = NULL;
-    }
-    sqlite3_close(d->sql);
-    d->sql = NULL;
-}
-
-/* Opens the file, checks it and reads where it stands. */
-static int open_file(struct db *d, const char *gateway, char *note)
-{
-    char owner[NOREN_ID_SIZE] = "", pages[64];
-    int64_t version = 0;
-    int rc = to_errno(sqlite3_open_v2(
-        d->file, &d->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
-
-    if (rc != 0)
-        return rc;
-    sqlite3_extended_result_codes(d->sql, 1);
-    snprintf(pages, sizeof(pages), "PRAGMA max_page_count=%d", DB_MAX_PAGES);
-    if ((rc = exec(d, "PRAGMA locking_mode=EXCLUSIVE")) != 0 ||
-        (rc = exec(d, "PRAGMA journal_mode=WAL")) != 0 ||
-        (rc = exec(d, "PRAGMA synchronous=FULL")) != 0 ||
-        (rc = exec(d, "PRAGMA journal_size_limit=" DB_JOURNAL_SIZE)) != 0 ||
-        (rc = exec(d, pages)) != 0 || (rc = check_integrity(d)) != 0 ||
-        (rc = read_pragma(d, "PRAGMA user_version", &version)) != 0)
-        return rc;
-    if (version > DB_SCHEMA_VERSION) {
-        snprintf(note, DB_ERROR_SIZE,
-                 "%s was written by a newer Noren (schema %lld, ours is %d); install that version",
-                 d->file, (long long)version, DB_SCHEMA_VERSION);
-        return -ENOTSUP;
-    }
-    if (version == 0 && (rc = create(d, gateway)) != 0)
-        return rc;
-    rc = read_meta(d, owner, sizeof(owner));
-    if (rc != 0)
-        return rc;
-    if (strcmp(owner, gateway) != 0) {
-        snprintf(
-            note, DB_ERROR_SIZE,
-            "%s belongs to gateway \"%s\", noren.conf says \"%s\"; use another data_dir, or move "
-            "the file away",
-            d->file, owner, gateway);
-        return -EPERM;
-    }
-    for (int i = 0; i < ST_COUNT && rc == 0; i++)
-        rc = to_errno(
-            sqlite3_prepare_v3(d->sql, SQL[i], -1, SQLITE_PREPARE_PERSISTENT, &d->st[i], NULL));
-    d->deleted = d->id.acked;
-    return rc == 0 ? read_pragma(d, "SELECT count(*) FROM outbox", &d->counters.outbox_rows) : rc;
-}
-
-/* Moves a corrupt file and its WAL out of the way; nothing is deleted, a person may want to look. */
-static int quarantine(struct db *d, char *note)
-{
-    char to[DB_PATH_SIZE + 32], from_wal[DB_PATH_SIZE + 8], to_wal[DB_PATH_SIZE + 40];
-    int i = 1;
-
-    do {
-        snprintf(to, sizeof(to), "%s.quarantine-%d", d->file, i);
-    } while (access(to, F_OK) == 0 && i++ < 1000);
-    if (rename(d->file, to) != 0)
-        return -errno;
-    snprintf(from_wal, sizeof(from_wal), "%s-wal", d->file);
-    snprintf(to_wal, sizeof(to_wal), "%s-wal", to);
-    if (rename(from_wal, to_wal) != 0 && errno != ENOENT)
-        return -errno;
-    snprintf(
-        note, DB_ERROR_SIZE,
-        "%s was corrupt and is now %s; a new database with a new epoch was started, counts come "
-        "back from the sensors; recount what has none",
-        d->file, to);
-    return 0;
-}
-
-static void explain_open(const struct db *d, int rc, char *note)
-{
-    const char *remedy = rc == -EBUSY    ? "another process has it open; stop the other norend"
-                         : rc == -ENOSPC ? "the disk is full; free some space"
-                         : rc == -EACCES ? "no permission, or the folder does not exist; create it "
-                                           "and give it to the user norend runs as"
-                         : rc == -EROFS  ? "it is read-only; remount or change its owner"
-                                         : "look at the kernel log for disk errors";
-
-    snprintf(note, DB_ERROR_SIZE, "%s: cannot be opened (%s): %s", d->file,
-             d->sql != NULL ? sqlite3_errmsg(d->sql) : strerror(-rc), remedy);
+    sqlite3_close(d->file.sql);
 }
 
 int db_open(struct db **ret_db, const char *dir, const char *gateway, const char *bootid,
@@ -351,28 +117,18 @@ int db_open(struct db **ret_db, const char *dir, const char *gateway, const char
     d->last = &d->first;
     d->deadline_us = NOREN_NEVER_US;
     snprintf(d->bootid, sizeof(d->bootid), "%s", bootid);
-    snprintf(d->file, sizeof(d->file), "%s/noren.db", dir);
-    rc = open_file(d, gateway, ret_note);
-    if (rc == -EUCLEAN) {
-        char lost[DB_EPOCH_SIZE] = "", owner[NOREN_ID_SIZE];
-
-        if (read_meta(d, owner, sizeof(owner)) == 0) /* often its first pages are still good */
-            memcpy(lost, d->id.epoch, sizeof(lost));
-        close_sql(d);
-        rc = quarantine(d, ret_note);
-        if (rc == 0) {
-            memset(&d->id, 0, sizeof(d->id));
-            memcpy(d->id.prev_epoch, lost, sizeof(lost));
-            rc = open_file(d, gateway, ret_note);
-        }
-    }
+    rc = db_file_open(&d->file, dir, gateway, &d->id, ret_note);
+    for (int i = 0; i < ST_COUNT && rc == 0; i++)
+        rc = db_errno(sqlite3_prepare_v3(d->file.sql, SQL[i], -1, SQLITE_PREPARE_PERSISTENT,
+                                         &d->st[i], NULL));
+    if (rc == 0)
+        rc = db_read_int(d->file.sql, "SELECT count(*) FROM outbox", &d->counters.outbox_rows);
     if (rc != 0) {
-        if (rc != -ENOTSUP && rc != -EPERM)
-            explain_open(d, rc, ret_note);
         close_sql(d);
         free(d);
         return rc;
     }
+    d->deleted = d->id.acked;
     *ret_db = d;
     return 0;
 }
@@ -398,26 +154,26 @@ int db_limit_pages(struct db *d, int pages)
     char sql[64];
 
     snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%d", pages);
-    return exec(d, sql);
+    return db_exec(d->file.sql, sql);
 }
 
 int db_restore(struct db *d, int (*fn)(void *user, const struct record *r), void *user)
 {
     sqlite3_stmt *st = NULL;
     int bad = 0;
-    int rc = sqlite3_prepare_v2(d->sql, "SELECT kind,key,value FROM record ORDER BY kind,key", -1,
-                                &st, NULL);
+    int rc = sqlite3_prepare_v2(d->file.sql, "SELECT kind,key,value FROM record ORDER BY kind,key",
+                                -1, &st, NULL);
 
     while (rc == SQLITE_OK && (rc = sqlite3_step(st)) == SQLITE_ROW) {
         struct record r = {.kind = (enum record_kind)sqlite3_column_int(st, 0)};
 
-        copy_column(st, 1, r.key, sizeof(r.key));
-        copy_column(st, 2, r.value, sizeof(r.value));
+        db_copy_column(st, 1, r.key, sizeof(r.key));
+        db_copy_column(st, 2, r.value, sizeof(r.value));
         bad += fn(user, &r) != 0;
         rc = SQLITE_OK;
     }
     sqlite3_finalize(st);
-    return rc == SQLITE_DONE ? bad : to_errno(rc);
+    return rc == SQLITE_DONE ? bad : db_errno(rc);
 }
 
 /* --- taking in ---------------------------------------------------------------------------------- */
@@ -586,7 +342,7 @@ static int write_all(struct db *d, bool only_deletes)
     if (rc == 0 && d->deleted < d->id.acked) {
         bind_int(d, ST_DELETE, 1, (int64_t)d->id.acked);
         rc = run(d, ST_DELETE);
-        d->deleted_rows = sqlite3_changes(d->sql);
+        d->deleted_rows = sqlite3_changes(d->file.sql);
     }
     if (rc == 0 && d->boot_dirty) {
         bind_text(d, ST_BOOT, 1, d->boot.bootid);
@@ -606,7 +362,7 @@ static int write_all(struct db *d, bool only_deletes)
     }
     if (rc == 0)
         rc = run(d, ST_COMMIT);
-    if (rc != 0 && !sqlite3_get_autocommit(d->sql))
+    if (rc != 0 && !sqlite3_get_autocommit(d->file.sql))
         (void)run(d, ST_ROLLBACK);
     return rc;
 }
@@ -626,8 +382,8 @@ static void note_problem(struct db *d, int rc)
             ? "the file is corrupt: norend restarts and moves it aside"
             : "disk error: look at the kernel log; sensing goes on and everything is kept";
 
-    snprintf(d->problem, sizeof(d->problem), "%s: commit failed (%s): %s", d->file,
-             sqlite3_errmsg(d->sql), remedy);
+    snprintf(d->problem, sizeof(d->problem), "%s: commit failed (%s): %s", d->file.path,
+             sqlite3_errmsg(d->file.sql), remedy);
     d->counters.commit_failures++;
 }
 
@@ -683,9 +439,9 @@ int db_next(struct db *d, uint64_t after, struct db_row *ret)
     rc = sqlite3_step(st);
     if (rc != SQLITE_ROW) {
         sqlite3_reset(st);
-        return to_errno(rc);
+        return db_errno(rc);
     }
-    copy_column(st, 5, d->row_boot.bootid, sizeof(d->row_boot.bootid));
+    db_copy_column(st, 5, d->row_boot.bootid, sizeof(d->row_boot.bootid));
     d->row_boot.offset_us = sqlite3_column_int64(st, 6);
     d->row_boot.quality = (enum clock_quality)sqlite3_column_int(st, 7);
     if (strcmp(d->row_boot.bootid, d->bootid) == 0 && d->boot_known)

@@ -252,7 +252,7 @@ static void send_fixture(struct engine *e, uint16_t fixture, char *buf)
         return;
     buf[head - 1] = ','; /* over the opening brace of what the brain printed */
     snprintf(topic, sizeof(topic), NOREN_TOPIC_FIXTURE, e->plan->fixtures[fixture]);
-    if (deliver_state(e->deliver, topic, buf, (size_t)(head - 1 + n)) == 0)
+    if (deliver_state(e->deliver, topic, buf, (size_t)head - 1 + (size_t)n) == 0)
         e->fixtures_dirty[fixture] = false;
 }
 

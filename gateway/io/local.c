@@ -67,7 +67,7 @@ int local_open(struct local **ret_local, const char *path, local_answer_fn *answ
     l = calloc(1, sizeof(*l));
     if (l == NULL)
         return -ENOMEM;
-    strcpy(address.sun_path, path);
+    memcpy(address.sun_path, path, strlen(path) + 1);
     l->answer = answer;
     l->user = user;
     for (int i = 0; i < CLIENTS_MAX; i++)
@@ -76,7 +76,7 @@ int local_open(struct local **ret_local, const char *path, local_answer_fn *answ
     l->listen_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     rc = l->epoll_fd < 0 || l->listen_fd < 0 ? -errno : bind_path(l->listen_fd, &address);
     if (rc == 0) {
-        strcpy(l->path, path);
+        memcpy(l->path, path, strlen(path) + 1);
         if (chmod(path, 0660) != 0 || listen(l->listen_fd, CLIENTS_MAX) != 0)
             rc = -errno;
     }

@@ -36,13 +36,14 @@ static void put(struct db *d, int64_t now_us, const char *value)
     e = batch_event(&b, EVENT_SHELF_PICK, now_us);
     e->u.shelf_pick.change.stage = STAGE_SETTLED;
     strcpy(e->u.shelf_pick.change.plate, "p1");
-    strcpy(batch_record(&b, RECORD_FACING, "p1/04901234567894")->value, value);
+    snprintf(batch_record(&b, RECORD_FACING, "p1/04901234567894")->value, RECORD_VALUE_SIZE, "%s",
+             value);
     db_apply(d, &b, now_us);
 }
 
 static int remember(void *user, const struct record *r)
 {
-    strcpy(user, r->value);
+    memcpy(user, r->value, sizeof(r->value));
     return 0;
 }
 

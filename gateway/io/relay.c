@@ -6,10 +6,10 @@
 #include <mqtt_protocol.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,7 +28,7 @@
 
 /* A message on its way out. */
 struct out {
-    struct out *next;
+    struct mail link;
     uint32_t generation;
     uint64_t token;
     bool retain;
@@ -47,15 +47,9 @@ struct in_flight {
 struct relay {
     struct relay_options o;
     pthread_t thread;
-    int wake_fd;  /* main -> thread: messages, or stop */
-    int event_fd; /* thread -> main */
-
-    pthread_mutex_t lock; /* guards what follows, up to the blank line */
-    bool stop;
-    struct out *out_first, **out_last;
-    size_t out_n;
-    struct relay_event *event_first, **event_last;
-    size_t event_n;
+    struct mailbox out;    /* of struct out: main -> thread */
+    struct mailbox events; /* of struct relay_event: thread -> main */
+    atomic_bool stop;
 
     /* the thread's own */
     struct mosquitto *mosq;
@@ -78,35 +72,14 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static void signal_fd(int fd)
-{
-    uint64_t one = 1;
-
-    if (write(fd, &one, sizeof(one)) < 0) {
-        /* the counter is at its limit: it is readable anyway */
-    }
-}
-
-static void drain_fd(int fd)
-{
-    uint64_t n;
-
-    if (read(fd, &n, sizeof(n)) < 0) {
-        /* nothing was there */
-    }
-}
-
 /* --- lists -------------------------------------------------------------------------------------- */
 
 static void put_event(struct relay *r, struct relay_event *e)
 {
     e->generation = r->generation;
-    pthread_mutex_lock(&r->lock);
-    *r->event_last = e;
-    r->event_last = &e->next;
-    r->event_n++;
-    pthread_mutex_unlock(&r->lock);
-    signal_fd(r->event_fd);
+    /* may_read() keeps it well below; what is in flight when it says no is bounded by the window */
+    if (mailbox_put(&r->events, &e->link, SIZE_MAX) != 0)
+        free(e);
 }
 
 static struct relay_event *new_event(enum relay_event_kind kind, const void *payload, size_t n)
@@ -134,51 +107,27 @@ static void report(struct relay *r, enum relay_event_kind kind, const char *text
 
 struct relay_event *relay_next(struct relay *r)
 {
-    struct relay_event *e;
-
-    pthread_mutex_lock(&r->lock);
-    e = r->event_first;
-    if (e != NULL) {
-        r->event_first = e->next;
-        if (r->event_first == NULL)
-            r->event_last = &r->event_first;
-        r->event_n--;
-        e->next = NULL;
-    } else {
-        drain_fd(r->event_fd);
-    }
-    pthread_mutex_unlock(&r->lock);
-    return e;
+    return (struct relay_event *)mailbox_take(&r->events); /* link is its first member */
 }
 
 static bool may_read(struct relay *r)
 {
-    bool room;
-
-    pthread_mutex_lock(&r->lock);
-    room = r->event_n < EVENTS_MAX;
-    pthread_mutex_unlock(&r->lock);
-    return room;
+    return mailbox_count(&r->events) < EVENTS_MAX;
 }
 
-static bool stopping(struct relay *r)
+static struct out *take_out(struct relay *r)
 {
-    bool stop;
-
-    pthread_mutex_lock(&r->lock);
-    stop = r->stop;
-    pthread_mutex_unlock(&r->lock);
-    return stop;
+    return (struct out *)mailbox_take(&r->out);
 }
 
 int relay_send(struct relay *r, uint32_t generation, uint64_t token, const char *topic,
                const char *content_type, const void *payload, size_t n, bool retain)
 {
     struct out *m = malloc(sizeof(*m) + n);
+    int rc;
 
     if (m == NULL)
         return -ENOMEM;
-    m->next = NULL;
     m->generation = generation;
     m->token = token;
     m->retain = retain;
@@ -186,34 +135,10 @@ int relay_send(struct relay *r, uint32_t generation, uint64_t token, const char 
     snprintf(m->topic, sizeof(m->topic), "%s", topic);
     m->n = n;
     memcpy(m->payload, payload, n);
-    pthread_mutex_lock(&r->lock);
-    if (r->out_n >= OUT_MAX) {
-        pthread_mutex_unlock(&r->lock);
+    rc = mailbox_put(&r->out, &m->link, OUT_MAX);
+    if (rc != 0)
         free(m);
-        return -ENOBUFS;
-    }
-    *r->out_last = m;
-    r->out_last = &m->next;
-    r->out_n++;
-    pthread_mutex_unlock(&r->lock);
-    signal_fd(r->wake_fd);
-    return 0;
-}
-
-static struct out *take_out(struct relay *r)
-{
-    struct out *m;
-
-    pthread_mutex_lock(&r->lock);
-    m = r->out_first;
-    if (m != NULL) {
-        r->out_first = m->next;
-        if (r->out_first == NULL)
-            r->out_last = &r->out_first;
-        r->out_n--;
-    }
-    pthread_mutex_unlock(&r->lock);
-    return m;
+    return rc;
 }
 
 /* --- callbacks of libmosquitto, in the thread --------------------------------------------------- */
@@ -499,8 +424,10 @@ static int read_all(struct relay *r, bool *ret_more)
 /* One turn: wait, read, write, keep alive. False when the connection is over. */
 static bool turn(struct relay *r, bool *more)
 {
+    /* messages are looked at only while they can be sent: the descriptor stays readable until all are */
+    bool can_send = r->ready && r->in_flight_n < RELAY_WINDOW;
     struct pollfd fds[2] = {{.fd = mosquitto_socket(r->mosq)},
-                            {.fd = r->wake_fd, .events = POLLIN}};
+                            {.fd = r->out.fd, .events = (short)(can_send ? POLLIN : 0)}};
     int rc = MOSQ_ERR_SUCCESS;
     bool room = may_read(r);
 
@@ -511,8 +438,6 @@ static bool turn(struct relay *r, bool *more)
     fds[0].events = (short)((room ? POLLIN : 0) | (mosquitto_want_write(r->mosq) ? POLLOUT : 0));
     if (poll(fds, 2, !room ? 20 : *more ? 0 : POLL_MS) < 0 && errno != EINTR)
         return false;
-    if (fds[1].revents != 0)
-        drain_fd(r->wake_fd);
     if (room && (*more || (fds[0].revents & (POLLIN | POLLHUP | POLLERR)) != 0))
         rc = read_all(r, more);
     publish_waiting(r);
@@ -547,7 +472,7 @@ static void serve(struct relay *r)
 
     if (!prepare(r) || !connect_broker(r))
         return;
-    while (!stopping(r)) {
+    while (!atomic_load(&r->stop)) {
         if (!turn(r, &more))
             break;
         if (!r->ready && now_ms() - began > CONNACK_TIMEOUT_S * 1000) {
@@ -559,6 +484,15 @@ static void serve(struct relay *r)
         r->attempts = 0;
     if (!r->failed)
         say_goodbye(r);
+}
+
+/* The outbox sends it again. */
+static void drop_waiting(struct relay *r)
+{
+    struct out *m;
+
+    while ((m = take_out(r)) != NULL)
+        free(m);
 }
 
 /* Full jitter: anything between nothing and the bound, which doubles with every attempt. */
@@ -575,28 +509,26 @@ static void back_off(struct relay *r)
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         random = (uint32_t)now_ms();
     until = now_ms() + (int64_t)(random % (uint32_t)bound);
-    while (!stopping(r) && now_ms() < until) {
-        struct pollfd wake = {.fd = r->wake_fd, .events = POLLIN};
+    while (!atomic_load(&r->stop) && now_ms() < until) {
+        struct pollfd wake = {.fd = r->out.fd, .events = POLLIN};
 
         if (poll(&wake, 1, (int)(until - now_ms()) + 1) > 0)
-            drain_fd(r->wake_fd);
+            drop_waiting(r); /* for a connection that is gone */
     }
 }
 
 static void *run(void *user)
 {
     struct relay *r = user;
-    struct out *m;
 
-    while (!stopping(r)) {
+    while (!atomic_load(&r->stop)) {
         serve(r);
         mosquitto_destroy(r->mosq);
         r->mosq = NULL;
-        if (stopping(r))
+        if (atomic_load(&r->stop))
             break;
         report(r, RELAY_DISCONNECTED, r->why);
-        while ((m = take_out(r)) != NULL) /* the outbox sends it again */
-            free(m);
+        drop_waiting(r);
         back_off(r);
     }
     return NULL;
@@ -606,21 +538,13 @@ static void *run(void *user)
 
 int relay_fd(const struct relay *r)
 {
-    return r->event_fd;
+    return r->events.fd;
 }
 
 static void relay_free(struct relay *r)
 {
-    struct relay_event *e;
-    struct out *m;
-
-    while ((e = relay_next(r)) != NULL)
-        free(e);
-    while ((m = take_out(r)) != NULL)
-        free(m);
-    close(r->wake_fd);
-    close(r->event_fd);
-    pthread_mutex_destroy(&r->lock);
+    mailbox_destroy(&r->out);
+    mailbox_destroy(&r->events);
     mosquitto_lib_cleanup();
     free(r);
 }
@@ -635,15 +559,14 @@ int relay_open(struct relay **ret_relay, const struct relay_options *options)
         return -ENOMEM;
     mosquitto_lib_init();
     r->o = *options;
-    r->out_last = &r->out_first;
-    r->event_last = &r->event_first;
-    pthread_mutex_init(&r->lock, NULL);
     if (getrandom(&random, sizeof(random), 0) != sizeof(random))
         random = (uint32_t)now_ms();
     snprintf(r->run_id, sizeof(r->run_id), "%08x", random);
-    r->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    r->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    rc = r->wake_fd < 0 || r->event_fd < 0 ? -errno : -pthread_create(&r->thread, NULL, run, r);
+    rc = mailbox_init(&r->out);
+    if (mailbox_init(&r->events) != 0 || rc != 0)
+        rc = -EMFILE;
+    if (rc == 0)
+        rc = -pthread_create(&r->thread, NULL, run, r);
     if (rc != 0) {
         relay_free(r);
         return rc;
@@ -658,10 +581,8 @@ void relay_close(struct relay *r, int timeout_ms)
 
     if (r == NULL)
         return;
-    pthread_mutex_lock(&r->lock);
-    r->stop = true;
-    pthread_mutex_unlock(&r->lock);
-    signal_fd(r->wake_fd);
+    atomic_store(&r->stop, true);
+    mailbox_wake(&r->out);
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += timeout_ms / 1000;
     until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;

@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io/mailbox.h"
+
 #define RELAY_TEXT_SIZE  400
 #define RELAY_TOPIC_SIZE 128
 #define RELAY_WINDOW     100        /* messages between PUBLISH and PUBACK */
@@ -40,7 +42,7 @@ enum relay_event_kind {
 };
 
 struct relay_event {
-    struct relay_event *next;
+    struct mail link;
     enum relay_event_kind kind;
     uint32_t generation; /**< number of the connection */
     uint64_t token;

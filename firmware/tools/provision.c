@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/provision.h"
+#include "noren/hex.h"
 
 static const char usage[] =
     "usage: noren-provision node|beacon --number N --key HEX [options] > page.bin\n"
@@ -26,21 +27,6 @@ static int fail(const char *what, const char *value)
 {
     fprintf(stderr, "noren-provision: %s: '%s'\n%s", what, value, usage);
     return 2;
-}
-
-static int parse_hex16(const char *text, uint8_t ret[16])
-{
-    unsigned byte;
-
-    if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
-        return -EINVAL;
-    for (int i = 0; i < 16; i++) {
-        char pair[3] = {text[2 * i], text[2 * i + 1], '\0'};
-
-        byte = (unsigned)strtoul(pair, NULL, 16);
-        ret[i] = (uint8_t)byte;
-    }
-    return 0;
 }
 
 static int parse_number(const char *text, long long min, long long max, long long *ret)
@@ -86,7 +72,7 @@ static int parse_option(int c, const char *value, struct provision *p)
         p->number = (uint16_t)n;
         break;
     case 'k':
-        r = parse_hex16(value, p->key);
+        r = hex_read(value, p->key, sizeof(p->key)) ? 0 : -EINVAL;
         break;
     case 'i':
         r = parse_number(value, 100, 10000, &n);
@@ -96,7 +82,7 @@ static int parse_option(int c, const char *value, struct provision *p)
         r = parse_cell(value, p);
         break;
     case 'u':
-        r = parse_hex16(value, p->uuid);
+        r = hex_read(value, p->uuid, sizeof(p->uuid)) ? 0 : -EINVAL;
         break;
     case 'p':
         r = parse_number(value, -127, 20, &n);

@@ -71,8 +71,8 @@ struct radio_in {
 /** Nobody, no nodes, no time. */
 void radio_init(struct radio *r);
 
-/** What time it is; tokens are accepted only while it is synced or held. Rebuilds the token table when a
- * new step begins. Call at least once a minute. */
+/** What time it is; tokens are accepted only while it is synced or held. Call about once a second: each
+ * call does a share of the work for the next step (core/members.h). */
 void radio_clock(struct radio *r, int64_t utc_us, enum clock_quality quality);
 
 /** The key of one shelf node; replaces an earlier one (and its counter, if the key differs). False when

@@ -6,7 +6,6 @@
  */
 #include "ctl/ctl.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -17,6 +16,7 @@
 #include "core/decode.h"
 #include "core/hci.h"
 #include "core/json.h"
+#include "noren/hex.h"
 
 #define H4_EVENT 0x04 /* Core 5.4, Vol 4 Part A, 2 */
 
@@ -33,34 +33,6 @@ struct decode_state {
     char *out; /* grows with the longest line */
     size_t out_size;
 };
-
-/* Hexadecimal to bytes, in place of the text, white space ignored. Returns how many, or -1 with a reason. */
-static int unhex(char *line, size_t n, char *ret_reason, size_t size)
-{
-    uint8_t *bytes = (uint8_t *)line;
-    size_t digits = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        char c = line[i];
-        int v;
-
-        if (isspace((unsigned char)c))
-            continue;
-        if (!isxdigit((unsigned char)c)) {
-            snprintf(ret_reason, size, "not hexadecimal at column %zu", i + 1);
-            return -1;
-        }
-        v = isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-        /* never ahead of the reading: two digits make one byte */
-        bytes[digits / 2] = (uint8_t)(digits % 2 == 0 ? v << 4 : bytes[digits / 2] | v);
-        digits++;
-    }
-    if (digits % 2 != 0) {
-        snprintf(ret_reason, size, "an odd number of hexadecimal digits");
-        return -1;
-    }
-    return (int)(digits / 2);
-}
 
 /* True when the bytes are an advertising event; strips the H4 type byte if it is there. */
 static bool strip_event(struct rd *r)
@@ -202,8 +174,9 @@ static bool decode_line(struct decode_state *st, int64_t number, char *line, siz
 {
     size_t need = 4096 + 64 * length; /* every AD byte as an own frame would be less */
     char reason[80];
+    const char *wrong;
     struct json j;
-    int n;
+    size_t n;
 
     if (st->out_size < need) {
         free(st->out);
@@ -212,16 +185,18 @@ static bool decode_line(struct decode_state *st, int64_t number, char *line, siz
         if (st->out == NULL)
             return false;
     }
-    n = unhex(line, length, reason, sizeof(reason));
-    if (n == 0)
+    wrong = hex_read_line(line, length, (uint8_t *)line, length, &n);
+    if (wrong == NULL && n == 0)
         return true; /* an empty line is no advertisement */
     j = json_init(st->out, st->out_size);
     json_open(&j, '{');
     json_key_i64(&j, "n", number);
-    if (n < 0)
+    if (wrong != NULL) {
+        snprintf(reason, sizeof(reason), "%s at column %zu", wrong, n);
         refuse(&j, "", reason);
-    else
-        decode_bytes(st, rd_init(line, (size_t)n), &j);
+    } else {
+        decode_bytes(st, rd_init(line, n), &j);
+    }
     json_close(&j, '}');
     json_end(&j);
     puts(st->out);
@@ -258,14 +233,8 @@ static int parse_options(int argc, char **argv, struct decode_options *ret)
         } else if (strcmp(argv[i], "--json") == 0) {
             continue; /* every command takes it; here there is nothing else */
         } else if (strcmp(argv[i], "--key") == 0 && i + 1 < argc) {
-            char text[2 * sizeof(ret->key) + 1], reason[80];
-
-            if (strlen(argv[++i]) != sizeof(text) - 1)
+            if (!hex_read(argv[++i], ret->key, sizeof(ret->key)))
                 return -1;
-            memcpy(text, argv[i], sizeof(text));
-            if (unhex(text, sizeof(text) - 1, reason, sizeof(reason)) != (int)sizeof(ret->key))
-                return -1;
-            memcpy(ret->key, text, sizeof(ret->key));
             ret->has_key = true;
         } else if (strcmp(argv[i], "--") == 0) {
             return i + 1;

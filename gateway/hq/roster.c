@@ -7,32 +7,9 @@
 #include <string.h>
 
 #include "noren/crypto.h"
+#include "noren/hex.h"
 #include "noren/units.h"
 #include "noren/wire.h"
-
-static int hex_nibble(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
-/* `n` bytes of lower-case hex, exactly. */
-static bool parse_hex(const char *text, uint8_t *ret, size_t n)
-{
-    if (text == NULL || strlen(text) != 2 * n)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        int hi = hex_nibble(text[2 * i]), lo = hex_nibble(text[2 * i + 1]);
-
-        if (hi < 0 || lo < 0)
-            return false;
-        ret[i] = (uint8_t)(hi << 4 | lo);
-    }
-    return true;
-}
 
 static void print_hex(const uint8_t *bytes, size_t n, char *ret)
 {
@@ -83,7 +60,7 @@ static const char *check_member(const json_t *m)
         return "member_ref: write an opaque text of 1..39 bytes";
     if (!json_is_string(json_object_get(m, "name")))
         return "name: write a text (it stays at headquarters)";
-    if (!parse_hex(json_string_value(json_object_get(m, "member_key")), key, sizeof(key)))
+    if (!hex_read(json_string_value(json_object_get(m, "member_key")), key, sizeof(key)))
         return "member_key: write 64 lower-case hex digits";
     if (!known_consents(json_object_get(m, "consent")))
         return "consent: write a list of presence, offers, interaction, analytics";
@@ -179,8 +156,8 @@ static json_t *day_keys(const json_t *m, int64_t utc_s)
     uint8_t member_key[32], key[NOREN_DAY_KEY_SIZE];
     json_t *keys = json_object();
 
-    if (!parse_hex(json_string_value(json_object_get(m, "member_key")), member_key,
-                   sizeof(member_key)))
+    if (!hex_read(json_string_value(json_object_get(m, "member_key")), member_key,
+                  sizeof(member_key)))
         return keys;
     for (int day = -1; day <= 1; day++) {
         uint32_t date = noren_utc_date(utc_s + day * 86400);

@@ -25,7 +25,7 @@ struct ble_packet {
 
 struct ble_counters {
     int64_t packets; /**< handed over */
-    int64_t lost; /**< dropped by a full socket buffer, as far as the kernel tells */
+    int64_t lost;    /**< dropped by a full socket buffer, as far as the kernel tells */
     int64_t scan_restarts;
 };
 

@@ -11,6 +11,7 @@
 
 #include "io/doc.h"
 #include "io/plan_json.h"
+#include "noren/hex.h"
 
 /* The longest list that is still a list of a store's members and not an attack on memory. */
 #define BUCKETS 10000
@@ -47,31 +48,10 @@ static bool read_consent(const struct doc *d, uint8_t *ret)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 static bool read_key(const struct doc *d, uint8_t ret[NOREN_DAY_KEY_SIZE])
 {
-    const char *text = json_string_value(d->v);
-
-    if (text == NULL || strlen(text) != 2 * NOREN_DAY_KEY_SIZE)
-        return doc_refuse(d, "must be a key of %d hex digits", 2 * NOREN_DAY_KEY_SIZE);
-    for (size_t i = 0; i < NOREN_DAY_KEY_SIZE; i++) {
-        int high = hex_digit(text[2 * i]), low = hex_digit(text[2 * i + 1]);
-
-        if (high < 0 || low < 0)
-            return doc_refuse(d, "must be a key of %d hex digits", 2 * NOREN_DAY_KEY_SIZE);
-        ret[i] = (uint8_t)(high << 4 | low);
-    }
-    return true;
+    return hex_read(json_string_value(d->v), ret, NOREN_DAY_KEY_SIZE) ||
+           doc_refuse(d, "must be a key of %d hex digits", 2 * NOREN_DAY_KEY_SIZE);
 }
 
 /* YYYYMMDD as a number; 0 when it is none. That it exists is looked at where it is compared. */

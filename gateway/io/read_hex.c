@@ -3,50 +3,9 @@
 #include <stdio.h>
 
 #include "io/source.h"
+#include "noren/hex.h"
 
 #define LINE_PITCH_US 10000
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
-
-/* The bytes of a line into s->packet. NULL, or what is wrong; an empty line has *ret_n = 0. */
-static const char *unhex(struct source *s, struct slice line, size_t *ret_n)
-{
-    size_t digits = 0;
-
-    for (size_t i = 0; i < line.n; i++) {
-        int v = hex_digit(line.p[i]);
-
-        if (is_space(line.p[i]))
-            continue;
-        if (v < 0)
-            return "not hexadecimal";
-        if (digits / 2 == sizeof(s->packet))
-            return "longer than an HCI event can be";
-        if (digits % 2 == 0)
-            s->packet[digits / 2] = (uint8_t)(v << 4);
-        else
-            s->packet[digits / 2] |= (uint8_t)v;
-        digits++;
-    }
-    if (digits % 2 != 0)
-        return "an odd number of hex digits";
-    *ret_n = digits / 2;
-    return NULL;
-}
 
 /* The first line with anything on it begins an event, H4 or bare. */
 static bool recognise(const uint8_t *p, size_t n)
@@ -56,7 +15,7 @@ static bool recognise(const uint8_t *p, size_t n)
     size_t bytes = 0;
 
     while (bytes == 0 && source_line(&s, &line))
-        if (unhex(&s, line, &bytes) != NULL)
+        if (hex_read_line(line.p, line.n, s.packet, sizeof(s.packet), &bytes) != NULL)
             return false;
     return (bytes >= 2 && s.packet[0] == 0x04 && s.packet[1] == 0x3e) ||
            (bytes >= 1 && s.packet[0] == 0x3e);
@@ -77,7 +36,7 @@ static bool next_hex(struct source *s, struct item *ret)
 
     while (source_line(s, &line)) {
         size_t n = 0;
-        const char *wrong = unhex(s, line, &n);
+        const char *wrong = hex_read_line(line.p, line.n, s->packet, sizeof(s->packet), &n);
 
         if (wrong == NULL && n == 0)
             continue;

@@ -5,7 +5,6 @@
  */
 #include "io/sim.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "adc/hx711_sim.h"
+#include "noren/hex.h"
 
 #define LINE_MAX_SIZE (16 + NOREN_ID_SIZE + 2 * BLE_PACKET_MAX)
 #define NOISE_DEFAULT 20 /* counts: that of a 5 kg cell at 80 SPS is some tens */
@@ -251,14 +251,6 @@ static struct sim_cell *find_cell(struct sim *s, const char *id)
     return NULL;
 }
 
-static int hex_digit(char c)
-{
-    const char *digits = "0123456789abcdef";
-    const char *at = c != '\0' ? strchr(digits, tolower((unsigned char)c)) : NULL;
-
-    return at != NULL ? (int)(at - digits) : -1;
-}
-
 static bool handle_adv(const struct sim *s, const char *receiver, const char *hex,
                        struct ble_packet *ret)
 {
@@ -268,17 +260,11 @@ static bool handle_adv(const struct sim *s, const char *receiver, const char *he
     for (int i = 0; i < s->radios_n; i++)
         if (s->radios[i].kind == RADIO_SIM && strcmp(s->radios[i].receiver, receiver) == 0)
             radio = i;
-    if (radio < 0 || n == 0 || n % 2 != 0 || n / 2 > sizeof(ret->bytes))
+    if (radio < 0 || n == 0 || n / 2 > sizeof(ret->bytes) || !hex_read(hex, ret->bytes, n / 2))
         return false;
-    *ret = (struct ble_packet){
-        .t_us = now_ns() / 1000, .adapter = (uint16_t)radio, .n = (uint16_t)(n / 2)};
-    for (size_t i = 0; i < n; i++) {
-        int digit = hex_digit(hex[i]);
-
-        if (digit < 0)
-            return false;
-        ret->bytes[i / 2] = (uint8_t)(ret->bytes[i / 2] * 16 + digit);
-    }
+    ret->t_us = now_ns() / 1000;
+    ret->adapter = (uint16_t)radio;
+    ret->n = (uint16_t)(n / 2);
     return true;
 }
 

@@ -30,7 +30,7 @@
 /* Fewer receivers than this cannot tell a place on a plane. */
 #define PLANE_MIN 3
 /* Levels are judged at most this often per track. */
-#define DECIDE_EVERY_US 100000
+#define DECIDE_EVERY_US 200000
 
 /* Points closer than this tell nothing apart. */
 #define STEP_MIN_M 0.25
@@ -210,66 +210,74 @@ static void judge_lists(const struct zone_map *m, const struct plan *plan, const
     }
 }
 
-/** How badly a point explains the levels, in sixteenths of a nat. */
-static int misfit(const struct zone_map *m, const struct levels *v, uint16_t point,
-                  const uint8_t *heard, int heard_n, const uint8_t *silent, int silent_n)
+static uint16_t candidate(uint16_t zone)
 {
-    int power = 0;
-    int cost = 0;
-    int quiet = 0;
+    return zone == NO_INDEX ? OUTSIDE : zone;
+}
 
-    for (int i = 0; i < heard_n; i++)
-        power += v->level[heard[i]] - m->gain[heard[i]][point];
-    power /= heard_n;
-    for (int i = 0; i < heard_n; i++) {
-        int e = v->level[heard[i]] - m->gain[heard[i]][point] - power;
+/** Adds to each point's cost what one receiver has against it: the Huber loss of the difference between
+ * `level` and what the point predicts. `one_sided`: only a prediction above the level counts. Whole arrays and
+ * no branches, so that the compiler uses the vector unit: this is the hottest loop of the radio side. */
+static void add_cost(int cost[ZONE_POINTS], const int power[ZONE_POINTS],
+                     const int16_t gain[ZONE_POINTS], int level, bool one_sided)
+{
+    int below = one_sided ? 0 : -1;
+    int tenths = one_sided ? SILENCE_WEIGHT : 10;
 
-        e = e < 0 ? -e : e;
-        cost += e < HUBER ? e * e : HUBER * (2 * e - HUBER);
+    for (int p = 0; p < ZONE_POINTS; p++) {
+        int e = power[p] + gain[p] - level;
+        int h;
+
+        e = e < 0 ? e * below : e;
+        h = e < HUBER ? e : HUBER;
+        cost[p] += h * (2 * e - h) / 16 * tenths;
     }
-    for (int i = 0; i < silent_n; i++) {
-        int e = power + m->gain[silent[i]][point] - v->floor;
+}
 
-        e = e < 0 ? 0 : e;
-        quiet += e < HUBER ? e * e : HUBER * (2 * e - HUBER);
+/** Cost of each point in sixteenths of a nat. False when too few receivers heard anything. */
+static bool cost_points(const struct zone_map *m, const struct levels *v, int cost[ZONE_POINTS])
+{
+    int power[ZONE_POINTS] = {0};
+    int heard_n = 0;
+
+    for (int r = 0; r < RECEIVERS_MAX; r++) {
+        if ((m->placed & v->heard & UINT32_C(1) << r) == 0)
+            continue;
+        for (int p = 0; p < ZONE_POINTS; p++)
+            power[p] += v->level[r] - m->gain[r][p];
+        heard_n++;
     }
-    cost += quiet / 10 * SILENCE_WEIGHT;
-    /* e is in 1/16 dB: 16 nats16 * e^2 / (2 sigma^2 * 256) */
-    return cost / (32 * SIGMA_DB * SIGMA_DB);
+    if (heard_n < PLANE_MIN)
+        return false;
+    for (int p = 0; p < ZONE_POINTS; p++)
+        power[p] /= heard_n;
+    for (int r = 0; r < RECEIVERS_MAX; r++) {
+        bool silent = (v->heard & UINT32_C(1) << r) == 0;
+
+        if ((m->placed & UINT32_C(1) << r) != 0)
+            add_cost(cost, power, m->gain[r], silent ? v->floor : v->level[r], silent);
+    }
+    /* e was in 1/16 dB and weighed by 10 / 16: 16 e^2 / (2 sigma^2 256) */
+    for (int p = 0; p < ZONE_POINTS; p++)
+        cost[p] /= 20 * SIGMA_DB * SIGMA_DB;
+    return true;
 }
 
 static void judge_plane(const struct zone_map *m, const struct levels *v, struct verdict *ret)
 {
-    uint8_t heard[RECEIVERS_MAX], silent[RECEIVERS_MAX];
-    int heard_n = 0, silent_n = 0;
-    int cost[ZONE_POINTS];
+    int cost[ZONE_POINTS] = {0};
     int best = INT32_MAX;
 
-    for (uint8_t r = 0; r < RECEIVERS_MAX; r++) {
-        if ((m->placed >> r & 1) == 0)
-            continue;
-        if ((v->heard >> r & 1) != 0)
-            heard[heard_n++] = r;
-        else
-            silent[silent_n++] = r;
-    }
-    if (heard_n < PLANE_MIN)
+    if (!cost_points(m, v, cost))
         return;
-    for (uint16_t p = 0; p < m->points_n; p++) {
-        cost[p] = misfit(m, v, p, heard, heard_n, silent, silent_n);
+    for (uint16_t p = 0; p < m->points_n; p++)
         best = cost[p] < best ? cost[p] : best;
-    }
     for (uint16_t p = 0; p < m->points_n; p++) {
         uint32_t w = weigh(m, cost[p] - best);
 
-        ret->mass[m->zone[p] == NO_INDEX ? OUTSIDE : m->zone[p]] += w;
+        ret->mass[candidate(m->zone[p])] += w;
         ret->total += w;
     }
-}
-
-static uint16_t candidate(uint16_t zone)
-{
-    return zone == NO_INDEX ? OUTSIDE : zone;
 }
 
 /** Log likelihood ratio of two zones in sixteenths of a nat, within +-LEAD_MAX_NAT16. */

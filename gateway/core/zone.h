@@ -24,7 +24,7 @@
 #include "core/plan.h"
 #include "core/track.h"
 
-#define ZONE_POINTS  640 /* grid points over the map */
+#define ZONE_POINTS  400 /* grid points over the map */
 #define ZONE_WEIGHTS 192 /* beyond 12 nats a point has no say */
 
 /** What the map says, worked out once per plan. */

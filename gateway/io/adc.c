@@ -38,7 +38,7 @@ struct adc {
     int event_fd;
     pthread_t thread;
     atomic_bool stop;
-    _Atomic int64_t good, refused, overflows;
+    _Atomic int64_t counts[HX711_REASONS], overflows;
     /* one writer (the thread moves head), one reader (adc_read moves tail) */
     _Atomic uint32_t head, tail;
     struct bank_reading ring[RING_SIZE];
@@ -89,14 +89,14 @@ static bool ring_put(struct adc *a, const struct bank_reading *r)
 static void hand_over(struct adc *a, const struct bank_reading *readings, size_t n)
 {
     const uint64_t one = 1;
-    int64_t good, refused;
+    int64_t counts[HX711_REASONS];
 
     for (size_t i = 0; i < n; i++)
         if (!ring_put(a, &readings[i]))
             atomic_fetch_add(&a->overflows, 1);
-    bank_counts(&a->bank, &good, &refused);
-    atomic_store_explicit(&a->good, good, memory_order_relaxed);
-    atomic_store_explicit(&a->refused, refused, memory_order_relaxed);
+    bank_counts(&a->bank, counts);
+    for (int i = 0; i < HX711_REASONS; i++)
+        atomic_store_explicit(&a->counts[i], counts[i], memory_order_relaxed);
     if (n > 0 && write(a->event_fd, &one, sizeof(one)) < 0)
         return; /* the counter is full: the reader has been told often enough */
 }
@@ -234,11 +234,16 @@ const char *adc_degraded(const struct adc *a)
 
 struct adc_counters adc_counters(const struct adc *a)
 {
-    return (struct adc_counters){
-        .frames_good = atomic_load_explicit(&a->good, memory_order_relaxed),
-        .frames_refused = atomic_load_explicit(&a->refused, memory_order_relaxed),
+    struct adc_counters c = {
         .ring_overflows = atomic_load_explicit(&a->overflows, memory_order_relaxed),
     };
+
+    for (int i = 0; i < HX711_REASONS; i++) {
+        c.by_reason[i] = atomic_load_explicit(&a->counts[i], memory_order_relaxed);
+        c.frames_refused += i == HX711_GOOD ? 0 : c.by_reason[i];
+    }
+    c.frames_good = c.by_reason[HX711_GOOD];
+    return c;
 }
 
 void adc_close(struct adc *a)

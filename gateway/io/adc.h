@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "adc/hx711.h"
 #include "core/obs.h"
 #include "io/board.h"
 
@@ -20,6 +21,7 @@ struct sim;
 struct adc_counters {
     int64_t frames_good;
     int64_t frames_refused;
+    int64_t by_reason[HX711_REASONS]; /**< enum hx711_reason; HX711_GOOD is frames_good */
     int64_t ring_overflows;
 };
 
@@ -32,7 +34,8 @@ int adc_open(struct adc **ret_adc, const struct board_bank *bank, const uint16_t
 /** Readable (EPOLLIN) when readings wait. */
 int adc_fd(const struct adc *a);
 
-/** Takes up to `cap` waiting OBS_CELL observations, in the order of their cell's conversions. Returns how
+/** Takes up to `cap` waiting OBS_CELL observations, each cell's in order. Their t_us is the end of the
+ * conversion, one to two conversions ago: the caller feeds them in step with its other sources. Returns how
  * many, or -errno. */
 int adc_read(struct adc *a, struct obs *ret, size_t cap);
 

@@ -322,15 +322,10 @@ size_t bank_poll(struct bank *b, struct bank_reading ret[BANK_READINGS_MAX], int
     return (size_t)(out - ret);
 }
 
-void bank_counts(const struct bank *b, int64_t *ret_good, int64_t *ret_refused)
+void bank_counts(const struct bank *b, int64_t ret[HX711_REASONS])
 {
-    *ret_good = 0;
-    *ret_refused = 0;
-    for (int i = 0; i < b->cells_n; i++) {
-        const uint32_t *count = b->cells[i].stream.count;
-
-        *ret_good += count[HX711_GOOD];
-        for (int reason = HX711_GOOD + 1; reason < HX711_REASONS; reason++)
-            *ret_refused += count[reason];
-    }
+    memset(ret, 0, HX711_REASONS * sizeof(*ret));
+    for (int i = 0; i < b->cells_n; i++)
+        for (int reason = 0; reason < HX711_REASONS; reason++)
+            ret[reason] += b->cells[i].stream.count[reason];
 }

@@ -84,7 +84,7 @@ void bank_init(struct bank *b, const struct board_bank *config, const struct ban
  * A bus that fails shows as cells that are absent, and in `bus_error`. */
 size_t bank_poll(struct bank *b, struct bank_reading ret[BANK_READINGS_MAX], int64_t *ret_next_us);
 
-/** Frames so far: good ones, and refused ones by all reasons. */
-void bank_counts(const struct bank *b, int64_t *ret_good, int64_t *ret_refused);
+/** Frames so far by reason, HX711_GOOD first, summed over the cells. */
+void bank_counts(const struct bank *b, int64_t ret[HX711_REASONS]);
 
 #endif

@@ -86,6 +86,12 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
     json_open(j, '{');
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         json_key_i64(j, rows[i].name, rows[i].value);
+    for (int i = HX711_GOOD + 1; i < HX711_REASONS; i++) { /* why frames were refused */
+        char name[32];
+
+        snprintf(name, sizeof(name), "frames_%s", hx711_reason_name((enum hx711_reason)i));
+        json_key_i64(j, name, adc.by_reason[i]);
+    }
     json_close(j, '}');
 }
 

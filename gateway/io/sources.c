@@ -205,6 +205,8 @@ struct adc_counters sources_adc_counters(const struct sources *s)
             sum.frames_good += c.frames_good;
             sum.frames_refused += c.frames_refused;
             sum.ring_overflows += c.ring_overflows;
+            for (int reason = 0; reason < HX711_REASONS; reason++)
+                sum.by_reason[reason] += c.by_reason[reason];
         }
     }
     return sum;

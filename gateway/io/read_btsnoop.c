@@ -99,9 +99,9 @@ static bool next_btsnoop(struct source *s, struct item *ret)
         ret->bytes = body.p;
         ret->n = body.n;
         ret->t_us = (int64_t)(stamp - EPOCH_US);
-        if (ret->t_us >= 0)
+        if (ret->t_us >= 0 && ret->t_us <= SOURCE_TIME_MAX_US)
             return true;
-        refusals_add(s->refusals, s->name, s->line, "a stamp is before 1970",
+        refusals_add(s->refusals, s->name, s->line, "a stamp is not in the years 1970 to 9999",
                      "the record is left out");
     }
     return false;

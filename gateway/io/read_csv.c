@@ -188,7 +188,8 @@ static const char *parse_row(struct source *s, struct slice row, struct item *re
     }
     *ret = (struct item){.kind = s->u.csv.kind, .line = s->line};
     ret->place = field[s->u.csv.column[1]];
-    if (!number(field[s->u.csv.column[0]], &ret->t_us) || ret->t_us < 0)
+    if (!number(field[s->u.csv.column[0]], &ret->t_us) || ret->t_us < 0 ||
+        ret->t_us > SOURCE_TIME_MAX_US)
         return "t_us is not a time in microseconds";
     if ((wrong = text(&ret->place, s->u.csv.unquoted[0])) != NULL)
         return wrong;

@@ -304,6 +304,11 @@ static bool next_pcapng(struct source *s, struct item *ret)
         if (data.bad)
             continue;
         *ret = (struct item){.kind = ITEM_PACKET, .line = s->line};
+        if (stamp / (uint64_t)s->u.pcap.per_s > SOURCE_TIME_MAX_US / NOREN_US_PER_S) {
+            refusals_add(s->refusals, s->name, s->line, "a stamp is not in the years 1970 to 9999",
+                         "the packet is left out");
+            continue;
+        }
         ret->t_us = (int64_t)(stamp / (uint64_t)s->u.pcap.per_s) * NOREN_US_PER_S +
                     (int64_t)(stamp % (uint64_t)s->u.pcap.per_s) * NOREN_US_PER_S / s->u.pcap.per_s;
         if (event_of(s, s->u.pcap.linktype, data, ret))

@@ -64,10 +64,10 @@ static bool next_recording(struct source *s, struct item *ret)
             ret->kind = ITEM_TEXT;
             ret->t_us = leading_number(line);
         }
-        if (ret->t_us >= 0)
+        if (ret->t_us >= 0 && ret->t_us <= SOURCE_TIME_MAX_US)
             return true;
-        refusals_add(s->refusals, s->name, s->line, "a line of a recording begins with no time",
-                     "the line is left out");
+        refusals_add(s->refusals, s->name, s->line,
+                     "a line of a recording begins with no possible time", "the line is left out");
     }
     return false;
 }

@@ -167,6 +167,9 @@ static int feed_text(struct replay *r, const struct source *s, const struct item
 
     if (r->shop.plan != NULL)
         wrong = obs_parse((const char *)item->bytes, item->n, r->shop.plan, &o);
+    if (wrong == NULL && o.kind == OBS_CLOCK &&
+        (o.u.clock.utc_us < 0 || o.u.clock.utc_us > SOURCE_TIME_MAX_US))
+        wrong = "a clock that is not in the years 1970 to 9999";
     if (wrong != NULL)
         return refuse(r, s, item, wrong, "the line is left out");
     if (o.kind == OBS_TICK) {

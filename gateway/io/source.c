@@ -92,6 +92,19 @@ static int load(struct source *s, int fd)
     return 0;
 }
 
+int source_recognise(struct source *s, char *error, size_t size)
+{
+    for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]) && s->reader == NULL; i++)
+        if (readers[i]->recognise(s->p, s->n))
+            s->reader = readers[i];
+    if (s->reader != NULL)
+        return s->reader->open(s, error, size) ? 0 : -EINVAL;
+    (void)snprintf(error, size,
+                   "no format that replay knows: give a recording, btsnoop, pcap, pcapng, lines of "
+                   "HCI events in hex, or a CSV with a line of column names");
+    return -EINVAL;
+}
+
 int source_open(struct source *ret, const char *path, char *error, size_t size)
 {
     struct source s = {.name = path};
@@ -101,20 +114,8 @@ int source_open(struct source *ret, const char *path, char *error, size_t size)
         return -errno;
     r = load(&s, fd);
     close(fd);
-    if (r < 0)
-        return r;
-    for (size_t i = 0; i < sizeof(readers) / sizeof(readers[0]) && s.reader == NULL; i++)
-        if (readers[i]->recognise(s.p, s.n))
-            s.reader = readers[i];
-    if (s.reader == NULL) {
-        (void)snprintf(
-            error, size,
-            "no format that replay knows: give a recording, btsnoop, pcap, pcapng, lines "
-            "of HCI events in hex, or a CSV with a line of column names");
-        r = -EINVAL;
-    } else if (!s.reader->open(&s, error, size)) {
-        r = -EINVAL;
-    }
+    if (r == 0)
+        r = source_recognise(&s, error, size);
     if (r < 0)
         source_close(&s);
     else

@@ -42,6 +42,10 @@ struct item {
     uint16_t adapter;
 };
 
+/* The last moment of the year 9999 since 1970. A later stamp is damage, and sums of times below it cannot
+ * overflow. */
+#define SOURCE_TIME_MAX_US INT64_C(253402300799999999)
+
 #define REFUSALS_MAX 32
 
 /** What was refused, by reason. The first few are also said aloud, with their place. */
@@ -110,6 +114,10 @@ extern const struct reader reader_recording, reader_btsnoop, reader_pcap, reader
 /** Opens a file, or standard input for "-", and recognises it. 0, -errno, or -EINVAL with a sentence. */
 int source_open(struct source *ret, const char *path, char *error, size_t size);
 void source_close(struct source *s);
+
+/** The middle of source_open(), for bytes that are in memory already (s->p, s->n): finds the reader and
+ * opens it. 0, or -EINVAL with a sentence. */
+int source_recognise(struct source *s, char *error, size_t size);
 
 /** The next line of a text file without its end (LF or CRLF); false at the end. Counts lines. */
 bool source_line(struct source *s, struct slice *ret);

@@ -338,6 +338,7 @@ static void test_csv(void **state UNUSED)
         {MASS "0,a,1\nx,a,1\n1,a,1\n", 2, 1, "input:3: t_us is not a time"},
         {MASS "-1,a,1\n", 0, 1, "t_us is not a time"},
         {MASS "99999999999999999999,a,1\n", 0, 1, "t_us is not a time"},
+        {MASS "253402300800000000,a,1\n0,b,1\n", 1, 1, "t_us is not a time"},
         {MASS "0,,1\n", 0, 1, "an id is empty"},
         {MASS "0,a\n", 0, 1, "too few fields"},
         {MASS "0,a,\n", 0, 1, "the value is not a number"},
@@ -481,14 +482,16 @@ static void test_damaged_recordings(void **state UNUSED)
                                "{\"map\":{\"zones\":7}}\n"
                                "{\"plan\":13}\n"
                                "14\tmass\tp1\t5\n"
+                               "9223372036854775800\ttick\n"
+                               "14\tclock\t9223372036854775800\tsynced\n"
                                "15\tmass\tp1\t";
     struct outcome o = run_bytes(text, sizeof(text) - 1, NULL);
 
     assert_int_equal(o.result, 0);
     assert_int_equal(o.sum.observations,
                      3); /* the plan, and p1 twice: the bad plan was not taken */
-    assert_int_equal(refused(&o), 6);
-    assert_non_null(strstr(o.said, "input:8: a line of a recording begins with no time"));
+    assert_int_equal(refused(&o), 8);
+    assert_non_null(strstr(o.said, "input:8: a line of a recording begins with no possible time"));
 }
 
 int main(void)

@@ -27,70 +27,6 @@
 
 static struct norend daemon_state; /* about two megabytes: not for the stack */
 
-/* --- what comes from outside ------------------------------------------------------------------- */
-
-/* SIGHUP: the documents are read again; a mistake in them keeps what is in force. */
-static void reload(struct norend *d)
-{
-    char error[ENGINE_ERROR_SIZE] = "";
-    struct engine_plan plan;
-
-    if (engine_read_plan(&plan, d->config.dir, error) != 0) {
-        log_line(LOG_LEVEL_ERROR, "reload: %s; what was in force stays", error);
-        return;
-    }
-    engine_set_plan(&d->engine, &plan, clock_boot_us());
-    sources_set_plan(&d->sources, d->engine.plan);
-    log_line(LOG_LEVEL_INFO, "reloaded the plan of %s", d->config.dir);
-}
-
-static void take_message(struct norend *d, const struct relay_event *e)
-{
-    char error[ENGINE_ERROR_SIZE];
-    int rc;
-
-    if (strcmp(e->topic, "desired/members") == 0) {
-        rc = engine_members(&d->engine, d->hq_key, e->payload, e->n, error);
-        if (rc < 0)
-            log_line(LOG_LEVEL_WARNING, "%s", error);
-        else if (rc > 0)
-            log_line(LOG_LEVEL_INFO, "members: revision %lld, %zu members",
-                     (long long)d->engine.members_revision, d->engine.radio.members.n);
-    } else if (strncmp(e->topic, "cmd/", 4) == 0) {
-        d->commands_refused++;
-    }
-}
-
-/* Says that a connection came or went; a reason once until there was a connection again. */
-static void note_connection(struct norend *d, const struct relay_event *e)
-{
-    if (e->kind == RELAY_CONNECTED) {
-        log_line(LOG_LEVEL_INFO, "connected to %s:%u", d->config.mqtt.host, d->config.mqtt.port);
-        d->relay_problem[0] = '\0';
-        memset(d->relay_said, 0, sizeof(d->relay_said));
-    } else if (e->kind == RELAY_DISCONNECTED) {
-        snprintf(d->relay_problem, sizeof(d->relay_problem), "%s", e->text);
-        for (int i = 0; i < 4; i++) {
-            if (strcmp(d->relay_said[i], e->text) == 0)
-                return;
-        }
-        memcpy(d->relay_said[d->relay_said_n++ % 4], d->relay_problem, RELAY_TEXT_SIZE);
-        log_line(LOG_LEVEL_WARNING, "%s; events are kept, trying again", e->text);
-    }
-}
-
-static void read_relay(struct norend *d)
-{
-    struct relay_event *e;
-
-    while ((e = relay_next(d->relay)) != NULL) {
-        note_connection(d, e);
-        if (!deliver_event(d->deliver, e, clock_boot_us()))
-            take_message(d, e);
-        free(e);
-    }
-}
-
 /* --- turn --------------------------------------------------------------------------------------- */
 
 /* Once a second: what a crash may cost of a recording. One that cannot be written ends, the shop goes on. */
@@ -149,7 +85,7 @@ static int on_sources(sd_event_source *s, int fd, uint32_t events, void *user)
 static int on_relay(sd_event_source *s, int fd, uint32_t events, void *user)
 {
     (void)s, (void)fd, (void)events;
-    read_relay(user);
+    norend_read_relay(user);
     return 0;
 }
 
@@ -165,7 +101,7 @@ static int on_local(sd_event_source *s, int fd, uint32_t events, void *user)
 static int on_signal(sd_event_source *s, const struct signalfd_siginfo *info, void *user)
 {
     if (info->ssi_signo == SIGHUP)
-        reload(user);
+        norend_reload(user);
     else
         sd_event_exit(sd_event_source_get_event(s), 0);
     return 0;

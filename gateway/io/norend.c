@@ -33,6 +33,67 @@ int norend_configure(struct norend *d, const char *dir, struct engine_plan *ret_
     return rc;
 }
 
+void norend_reload(struct norend *d)
+{
+    char error[ENGINE_ERROR_SIZE] = "";
+    struct engine_plan plan;
+
+    if (engine_read_plan(&plan, d->config.dir, error) != 0) {
+        log_line(LOG_LEVEL_ERROR, "reload: %s; what was in force stays", error);
+        return;
+    }
+    engine_set_plan(&d->engine, &plan, clock_boot_us());
+    sources_set_plan(&d->sources, d->engine.plan);
+    log_line(LOG_LEVEL_INFO, "reloaded the plan of %s", d->config.dir);
+}
+
+static void take_message(struct norend *d, const struct relay_event *e)
+{
+    char error[ENGINE_ERROR_SIZE];
+    int rc;
+
+    if (strcmp(e->topic, "desired/members") == 0) {
+        rc = engine_members(&d->engine, d->hq_key, e->payload, e->n, error);
+        if (rc < 0)
+            log_line(LOG_LEVEL_WARNING, "%s", error);
+        else if (rc > 0)
+            log_line(LOG_LEVEL_INFO, "members: revision %lld, %zu members",
+                     (long long)d->engine.members_revision, d->engine.radio.members.n);
+    } else if (strncmp(e->topic, "cmd/", 4) == 0) {
+        d->commands_refused++;
+    }
+}
+
+/* Says that a connection came or went; a reason once until there was a connection again. */
+static void note_connection(struct norend *d, const struct relay_event *e)
+{
+    if (e->kind == RELAY_CONNECTED) {
+        log_line(LOG_LEVEL_INFO, "connected to %s:%u", d->config.mqtt.host, d->config.mqtt.port);
+        d->relay_problem[0] = '\0';
+        memset(d->relay_said, 0, sizeof(d->relay_said));
+    } else if (e->kind == RELAY_DISCONNECTED) {
+        snprintf(d->relay_problem, sizeof(d->relay_problem), "%s", e->text);
+        for (int i = 0; i < 4; i++) {
+            if (strcmp(d->relay_said[i], e->text) == 0)
+                return;
+        }
+        memcpy(d->relay_said[d->relay_said_n++ % 4], d->relay_problem, RELAY_TEXT_SIZE);
+        log_line(LOG_LEVEL_WARNING, "%s; events are kept, trying again", e->text);
+    }
+}
+
+void norend_read_relay(struct norend *d)
+{
+    struct relay_event *e;
+
+    while ((e = relay_next(d->relay)) != NULL) {
+        note_connection(d, e);
+        if (!deliver_event(d->deliver, e, clock_boot_us()))
+            take_message(d, e);
+        free(e);
+    }
+}
+
 int norend_commit(struct norend *d, int64_t now_us)
 {
     bool was_well = db_problem(d->db)[0] == '\0';

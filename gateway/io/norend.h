@@ -42,6 +42,12 @@ int norend_start(struct norend *d, struct engine_plan *plan);
  * kept. -EUCLEAN: the file is corrupt, end. */
 int norend_commit(struct norend *d, int64_t now_us);
 
+/** Reads the documents again; a mistake in them keeps what is in force. */
+void norend_reload(struct norend *d);
+
+/** Takes what the relay thread brought: connection, acks, members. */
+void norend_read_relay(struct norend *d);
+
 /** Commits what waits and closes all parts. */
 void norend_stop(struct norend *d);
 

@@ -11,4 +11,7 @@ if(NOREN_E2E)
         target_compile_definitions(${name} PRIVATE NOREN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
         add_dependencies(bench_programs ${name})
     endforeach()
+    # Scripts without an extension (latency) measure the shipped programs; these are their helpers.
+    add_executable(picks EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/picks.c)
+    add_dependencies(bench_programs picks norend norenctl noren-hq)
 endif()

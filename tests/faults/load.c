@@ -115,7 +115,7 @@ int main(int argc, char **argv)
         fputs("usage: load SOCKET SEED CELLS TRUTH_FILE\n", stderr);
         return 2;
     }
-    strcpy(to.sun_path, argv[1]);
+    memcpy(to.sun_path, argv[1], strlen(argv[1]) + 1);
     state = 0x9e3779b97f4a7c15u ^ strtoull(argv[2], NULL, 10);
     cells = (int)strtol(argv[3], NULL, 10);
     if (cells < 1 || cells > CELLS)

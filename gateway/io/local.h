@@ -11,7 +11,7 @@
 #include <stddef.h>
 
 #define LOCAL_LINE_MAX   4096
-#define LOCAL_ANSWER_MAX 8192
+#define LOCAL_ANSWER_MAX 16384
 
 struct local;
 

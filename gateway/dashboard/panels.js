@@ -122,6 +122,6 @@ export function drawGateways(parent, gateways, nowMs) {
       say(node.querySelector("b"), g.gateway);
       const state = g.online === null ? t("neverOnline") : t(g.online ? "online" : "offline");
       say(node.querySelector(".quiet"), `${state}${g.birth?.version ? ` · v${g.birth.version}` : ""}`);
-      say(node.querySelector("time"), t("age", { age: ageText(nowMs - g.seen_us / 1000) }));
+      say(node.querySelector("time"), g.seen_us ? t("age", { age: ageText(nowMs - g.seen_us / 1000) }) : "");
     });
 }

@@ -111,7 +111,7 @@ function onEvent(row) {
   if (row.id <= (events.at(-1)?.id ?? 0)) return;
   events = [...events.slice(1 - EVENTS_KEPT), row];
   const gateway = data.gateways.find((g) => g.store === row.store && g.gateway === row.gateway);
-  if (gateway) gateway.seen_us = Math.max(gateway.seen_us, row.received_us);
+  if (gateway) gateway.seen_us = Math.max(gateway.seen_us ?? 0, row.received_us);
   draw();
 }
 

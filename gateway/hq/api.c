@@ -195,17 +195,17 @@ static json_t *get_health(const struct api *api, const struct api_query *query)
 
     (void)query;
     clock_gettime(CLOCK_REALTIME, &now);
+    json_int_t now_us = now.tv_sec * NOREN_US_PER_S + now.tv_nsec / 1000;
     for (int i = 0; i < REFUSALS; i++)
         json_object_set_new(refused, refusal_name((enum refusal)i), json_integer(c->refused[i]));
     return json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:{s:I,s:I,s:I,s:I,s:I,s:I,s:o}}", "version",
                      NOREN_VERSION, "hq_id", api->store->hq_id, "broker_connected",
                      broker_connected(api->broker), "started_us", (json_int_t)api->started_us,
-                     "now_us", (json_int_t)(now.tv_sec * NOREN_US_PER_S + now.tv_nsec / 1000),
-                     "last_event", (json_int_t)api->ingest->committed_id, "counters", "messages",
-                     (json_int_t)c->messages, "events", (json_int_t)c->events, "duplicates",
-                     (json_int_t)c->duplicates, "states", (json_int_t)c->states, "commits",
-                     (json_int_t)c->commits, "failed_commits", (json_int_t)c->failed_commits,
-                     "refused", refused);
+                     "now_us", now_us, "last_event", (json_int_t)api->ingest->committed_id,
+                     "counters", "messages", (json_int_t)c->messages, "events",
+                     (json_int_t)c->events, "duplicates", (json_int_t)c->duplicates, "states",
+                     (json_int_t)c->states, "commits", (json_int_t)c->commits, "failed_commits",
+                     (json_int_t)c->failed_commits, "refused", refused);
 }
 
 static const struct resource {

@@ -135,20 +135,16 @@ static enum refusal take_events(struct ingest *in, const struct topic *topic, in
 }
 
 /* The row of a gateway, made when it is first heard. Negative on a database error. */
-static int64_t find_gateway(struct ingest *in, const struct topic *t, int64_t utc_us)
+static int64_t find_gateway(struct ingest *in, const struct topic *t)
 {
     static const char FIND[] =
         "SELECT id FROM gateway WHERE tenant = ? AND store = ? AND gateway = ?";
     int64_t id = store_int(in->store, -1, FIND, "sss", t->tenant, t->store, t->gateway);
 
     if (id >= 0)
-        return store_run(in->store, "UPDATE gateway SET seen_us = ? WHERE id = ?", "ii", utc_us,
-                         id) < 0
-                   ? -1
-                   : id;
-    if (store_run(in->store,
-                  "INSERT INTO gateway(tenant, store, gateway, seen_us) VALUES(?, ?, ?, ?)", "sssi",
-                  t->tenant, t->store, t->gateway, utc_us) < 0)
+        return id;
+    if (store_run(in->store, "INSERT INTO gateway(tenant, store, gateway) VALUES(?, ?, ?)", "sss",
+                  t->tenant, t->store, t->gateway) < 0)
         return -1;
     id = store_int(in->store, -1, FIND, "sss", t->tenant, t->store, t->gateway);
     if (id >= 0) {
@@ -156,6 +152,19 @@ static int64_t find_gateway(struct ingest *in, const struct topic *t, int64_t ut
         in->changed |= CHANGED_GATEWAYS;
     }
     return id;
+}
+
+/* Data age counts from what the gateway itself says now: not from the broker's copy of what it once said, nor
+ * from its will, which is the broker's word. */
+static void note_seen(struct ingest *in, const struct topic *t, int64_t gateway_id,
+                      const json_t *json, bool retained, int64_t utc_us)
+{
+    bool will = t->kind == TOPIC_GATEWAY && !json_is_true(json_object_get(json, "online"));
+
+    if (!retained && !will &&
+        store_run(in->store, "UPDATE gateway SET seen_us = ? WHERE id = ?", "ii", utc_us,
+                  gateway_id) < 0)
+        fail(in);
 }
 
 /* An empty payload deletes a retained message; for everything else it is an error. */
@@ -195,11 +204,12 @@ enum refusal ingest_message(struct ingest *in, const char *topic, const void *pa
     if (store_begin(in->store) < 0)
         fail(in);
     in->pending++;
-    int64_t gateway_id = in->failed ? -1 : find_gateway(in, &t, utc_us);
+    int64_t gateway_id = in->failed ? -1 : find_gateway(in, &t);
     enum refusal why = REFUSAL_NONE;
     if (gateway_id < 0) {
         fail(in);
     } else {
+        note_seen(in, &t, gateway_id, json, retained, utc_us);
         why = t.kind == TOPIC_EVENT ? take_events(in, &t, gateway_id, json, utc_us)
                                     : take_state(in, &t, gateway_id, json, utc_us);
     }

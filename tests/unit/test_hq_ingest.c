@@ -166,13 +166,13 @@ static void test_unusable_event_is_put_aside(void **state)
 static void test_batch(void **state)
 {
     struct fixture *f = *state;
-    char text[8192] = "[";
+    char text[8192];
+    int n = 0;
 
-    for (int seq = 1; seq <= 4; seq++) {
-        strcat(text, seq > 1 ? "," : "");
-        strcat(text, seq == 3 ? "{\"id\":\"nonsense\"}" : stock(EPOCH_A, seq, seq));
-    }
-    strcat(text, "]");
+    for (int seq = 1; seq <= 4; seq++)
+        n += snprintf(text + n, sizeof(text) - (size_t)n, "%c%s", seq == 1 ? '[' : ',',
+                      seq == 3 ? "{\"id\":\"nonsense\"}" : stock(EPOCH_A, seq, seq));
+    snprintf(text + n, sizeof(text) - (size_t)n, "]");
     assert_int_equal(send_text(f, ROOT "/evt/stock", text), REFUSAL_SOURCE);
     commit(f);
     /* the good ones are kept, the ack stops before the bad one: it has no number we could pass */
@@ -231,6 +231,22 @@ static void test_will_of_an_old_session(void **state)
     send_text(f, ROOT "/state/gateway", "{\"online\":false,\"session\":\"2\"}");
     commit(f);
     assert_int_equal(store_int(&f->store, -1, ONLINE, ""), 0);
+}
+
+/* Data age: neither the broker's retained copy nor the will is the gateway speaking. */
+static void test_seen_is_the_gateways_own_word(void **state)
+{
+    struct fixture *f = *state;
+    static const char BIRTH[] = "{\"online\":true,\"session\":\"1\",\"epoch\":\"" EPOCH_A "\"}";
+    static const char WILL[] = "{\"online\":false,\"session\":\"1\"}";
+    static const char SEEN[] = "SELECT seen_us FROM gateway";
+
+    ingest_message(&f->ingest, ROOT "/state/gateway", BIRTH, sizeof(BIRTH) - 1, true, NOW_US);
+    assert_int_equal(store_int(&f->store, -1, SEEN, ""), -1);
+    ingest_message(&f->ingest, ROOT "/state/gateway", BIRTH, sizeof(BIRTH) - 1, false, NOW_US);
+    ingest_message(&f->ingest, ROOT "/state/gateway", WILL, sizeof(WILL) - 1, false, NOW_US + 1);
+    commit(f);
+    assert_int_equal(store_int(&f->store, -1, SEEN, ""), NOW_US);
 }
 
 /* One row a malformed message: what it is refused for, and that nothing of it is stored. */
@@ -359,6 +375,7 @@ int main(void)
         TEST(test_later_wins),
         TEST(test_birth_orders_epochs),
         TEST(test_will_of_an_old_session),
+        TEST(test_seen_is_the_gateways_own_word),
         TEST(test_refusals),
         TEST(test_presence),
         TEST(test_clock_correction),

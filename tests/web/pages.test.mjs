@@ -114,21 +114,21 @@ step("a member appears in the zone and the offer on the member's page", async (t
   t.diagnostic(`offer at headquarters to card: ${Math.round(performance.now() - begun)} ms`);
   assert.ok(performance.now() - begun < OFFER_LIMIT_MS);
   assert.match(await phone.locator("#visit").textContent(), new RegExp(plate.zone));
-  await phone.screenshot({ path: join(shots, "member.png") });
+  await phone.screenshot({ path: join(shots, "member.png"), animations: "disabled" });
   await phone.close();
   await page.locator('#offers [data-status="decided"]').first().waitFor();
 });
 
 step("pages at both widths, in both languages", async () => {
-  await page.screenshot({ path: join(shots, "store.png") });
+  await page.screenshot({ path: join(shots, "store.png"), animations: "disabled" });
   await page.locator('[data-lang="ja"]').click();
   await page.locator("html[lang=ja]").waitFor();
   await shows(page.locator("#zones-title"), "ゾーン別の会員");
-  await page.screenshot({ path: join(shots, "store-ja.png") });
+  await page.screenshot({ path: join(shots, "store-ja.png"), animations: "disabled" });
   await page.setViewportSize({ width: 390, height: 844 });
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.equal(overflow, 0, "the phone's page scrolls sideways");
-  await page.screenshot({ path: join(shots, "store-ja-phone.png") });
+  await page.screenshot({ path: join(shots, "store-ja-phone.png"), animations: "disabled" });
   await page.setViewportSize({ width: 1280, height: 800 });
   await page.locator('[data-lang="en"]').click();
 });
@@ -151,7 +151,7 @@ step("a killed gateway is shown offline, its numbers as old", async () => {
   await page.locator('#gateways [data-online="false"]').waitFor();
   await shows(page.locator("#banner"), /offline since/);
   await page.locator(`.fixture.stale`).first().waitFor();
-  await page.screenshot({ path: join(shots, "store-offline.png") });
+  await page.screenshot({ path: join(shots, "store-offline.png"), animations: "disabled" });
 });
 
 step("the gateway comes back and the page with it", async () => {

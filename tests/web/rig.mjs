@@ -4,7 +4,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { createHmac } from "node:crypto";
 import { copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { join } from "node:path";
 
@@ -32,15 +32,19 @@ export async function until(what, look, limitMs = 20000) {
   }
 }
 
+/* A port that nothing listens on, below the range that the kernel gives out by itself. */
 function freePort() {
-  return new Promise((done, fail) => {
-    const server = createServer().on("error", fail);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
+  return new Promise((done) => {
+    const port = 20000 + Math.floor(Math.random() * 12000);
+    const server = createServer().on("error", () => done(freePort()));
+    server.listen(port, "127.0.0.1", () => server.close(() => done(port)));
   });
 }
+
+const listens = (port) =>
+  new Promise((done) => {
+    const socket = connect(port, "127.0.0.1", () => done(true)).on("error", () => done(false)).on("connect", () => socket.end());
+  });
 
 /* The member token of now, as an HCI event with one legacy advertising report (design section 6). It is built
  * here a second time, from the text of the design, so that the gateway's decoder is not tested by itself. */
@@ -89,7 +93,9 @@ export class Rig {
   configure() {
     const pki = this.file("pki");
     execFileSync(join(source, "scripts/demo-pki"), [pki, tenant, store, gateway]);
-    for (const name of ["planogram", "map", "campaigns"]) copyFileSync(join(shop, `${name}.json`), this.file(`config/${name}.json`));
+    for (const name of ["map", "campaigns"]) copyFileSync(join(shop, `${name}.json`), this.file(`config/${name}.json`));
+    // nothing in the backroom: what the shelf has is all that can be promised
+    this.file("config/planogram.json", JSON.stringify({ ...planogram, backroom: [] }));
     copyFileSync(join(pki, "hq.pub"), this.file("config/hq.pub"));
     this.file("mosquitto.conf", `listener ${this.mqttPort} 127.0.0.1
 cafile ${pki}/ca.crt
@@ -150,7 +156,7 @@ ${mqtt("hq")}tenant = ${tenant}
 
   async startBroker() {
     this.spawn("broker", "mosquitto", ["-c", this.file("mosquitto.conf")]);
-    await until("the broker", () => this.log("broker").includes("running"));
+    await until("the broker", () => listens(this.mqttPort));
   }
 
   async startHq() {

@@ -5,13 +5,14 @@
  * power-law path loss predicts for a grid of points is worked out once per plan; the transmitter's own power
  * is estimated away, so the phone's model and a pocket do not matter. A weighted centroid was rejected: it
  * pulls everybody to the middle of the room, which is where the borders are. The best point alone was
- * rejected too: summing the likelihood over each zone was right more often on recorded walks (85 against
- * 79 %), and gives a confidence for nothing.
+ * rejected too: summing the likelihood over each zone was right more often on the recorded walks it was tried
+ * on, and gives a confidence for nothing.
  *
  * Commitment is a sequential test (Page's CUSUM): a challenger collects its lead over the incumbent, less a
  * drift, over time, and wins when it has enough. A clear lead is believed within a second, a small one must
- * last, and a walk along a border collects nothing. A fixed margin with a fixed dwell is the special case
- * that was tried first: as many switches, but later, so right less often (83 against 87 % in the hall).
+ * last, and a walk along a border collects little. A fixed margin with a fixed dwell is the special case that
+ * was tried first: fewer switches, but later, so right less often. tests/unit/test_locate.c prints both figures
+ * for the recordings.
  *
  * All sums are integers over tables, so every machine commits at the same sample.
  */

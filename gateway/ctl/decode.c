@@ -176,7 +176,7 @@ static bool decode_line(struct decode_state *st, int64_t number, char *line, siz
     char reason[80];
     const char *wrong;
     struct json j;
-    size_t n;
+    size_t n = 0;
 
     if (st->out_size < need) {
         free(st->out);

@@ -238,40 +238,42 @@ void engine_free(struct engine *e)
 
 /* --- after a commit ----------------------------------------------------------------------------- */
 
-/* Retained JSON of a fixture with the place in the stream that it reflects. */
-static void send_fixture(struct engine *e, uint16_t fixture, char *buf)
+/* Puts the place in the stream that a state reflects in front of what the brain printed (`n` bytes at
+ * buf + AS_OF_SIZE, an object). Returns 0 when the delivery took it. */
+#define AS_OF_SIZE 128
+
+static int send_one(struct engine *e, const char *topic, char *buf, int n)
 {
     const struct db_identity *id = db_identity(e->db);
-    char topic[RELAY_TOPIC_SIZE];
-    int head, n;
+    char head[AS_OF_SIZE];
+    int len = snprintf(head, sizeof(head), "{\"as_of\":{\"epoch\":\"%s\",\"seq\":\"%llu\"},",
+                       id->epoch, (unsigned long long)id->committed);
+    char *start = buf + AS_OF_SIZE + 1 - len; /* ends over the opening brace */
 
-    head = snprintf(buf, STATE_SIZE, "{\"as_of\":{\"epoch\":\"%s\",\"seq\":\"%llu\"},", id->epoch,
-                    (unsigned long long)id->committed);
-    n = shop_print_fixture(e->shop, fixture, buf + head - 1, STATE_SIZE - (size_t)head);
     if (n <= 0)
-        return;
-    buf[head - 1] = ','; /* over the opening brace of what the brain printed */
-    snprintf(topic, sizeof(topic), NOREN_TOPIC_FIXTURE, e->plan->fixtures[fixture]);
-    if (deliver_state(e->deliver, topic, buf, (size_t)head - 1 + (size_t)n) == 0)
-        e->fixtures_dirty[fixture] = false;
+        return -ENOSPC;
+    memcpy(start, head, (size_t)len);
+    return deliver_state(e->deliver, topic, start, (size_t)(len + n - 1));
 }
 
 static void send_state(struct engine *e)
 {
-    char *buf = malloc(STATE_SIZE);
-    int n;
+    char *buf = malloc(STATE_SIZE), *body = buf + AS_OF_SIZE;
+    char topic[RELAY_TOPIC_SIZE];
+    size_t room = STATE_SIZE - AS_OF_SIZE;
 
     if (buf == NULL)
         return; /* still dirty: the next commit tries again */
     for (uint16_t i = 0; i < e->plan->fixtures_n; i++) {
-        if (e->fixtures_dirty[i])
-            send_fixture(e, i, buf);
+        if (!e->fixtures_dirty[i])
+            continue;
+        snprintf(topic, sizeof(topic), NOREN_TOPIC_FIXTURE, e->plan->fixtures[i]);
+        if (send_one(e, topic, buf, shop_print_fixture(e->shop, i, body, room)) == 0)
+            e->fixtures_dirty[i] = false;
     }
-    if (e->store_dirty) {
-        n = shop_print_store(e->shop, buf, STATE_SIZE);
-        if (n > 0 && deliver_state(e->deliver, NOREN_TOPIC_STORE, buf, (size_t)n) == 0)
-            e->store_dirty = false;
-    }
+    if (e->store_dirty &&
+        send_one(e, NOREN_TOPIC_STORE, buf, shop_print_store(e->shop, body, room)) == 0)
+        e->store_dirty = false;
     free(buf);
 }
 

@@ -24,6 +24,16 @@ static int64_t packs_mg(struct world *w, const struct plan_facing *f, int64_t n)
     return f->unit_mass_mg * n + (int64_t)(sd * sqrt((double)n) * world_normal(w));
 }
 
+/* The mass of `n` packs out of those that stand there: the last one takes exactly what is left. */
+static int64_t taken_mg(struct world *w, const struct plan_facing *f, int64_t mass_mg,
+                        int64_t count, int64_t n)
+{
+    double sd = (double)f->unit_mass_mg * f->unit_cv_pm / 1000;
+    double left = (double)(count - n) / (double)count;
+
+    return mass_mg * n / count + (int64_t)(sd * sqrt((double)n * left) * world_normal(w));
+}
+
 void plates_init(struct world *w)
 {
     for (int i = 0; i < w->plan.plates_n; i++) {
@@ -34,7 +44,8 @@ void plates_init(struct world *w)
             int64_t n = p->facings[k].capacity * w->scenario.fill_pm / 1000;
 
             w->plates[i].count[k] = n;
-            w->plates[i].mass_mg += packs_mg(w, &p->facings[k], n);
+            w->plates[i].facing_mg[k] = packs_mg(w, &p->facings[k], n);
+            w->plates[i].mass_mg += w->plates[i].facing_mg[k];
         }
     }
 }
@@ -69,17 +80,14 @@ static void move_goods(struct world *w, uint16_t plate, struct output *out)
     struct plate *p = &w->plates[plate];
     struct move *m = &p->move;
     int64_t n = m->quantity < 0 ? -m->quantity : m->quantity;
-    int64_t mass = packs_mg(w, &w->plan.plates[plate].facings[m->facing], n);
-    bool empty = true;
+    const struct plan_facing *f = &w->plan.plates[plate].facings[m->facing];
 
     m->moved_us = w->now_us;
-    m->mass_mg = m->quantity < 0 ? -mass : mass;
+    m->mass_mg = m->quantity < 0 ? -taken_mg(w, f, p->facing_mg[m->facing], p->count[m->facing], n)
+                                 : packs_mg(w, f, n);
     p->count[m->facing] += m->quantity;
+    p->facing_mg[m->facing] += m->mass_mg;
     p->mass_mg += m->mass_mg;
-    for (int k = 0; k < w->plan.plates[plate].facings_n; k++)
-        empty = empty && p->count[k] == 0;
-    if (empty || p->mass_mg < 0)
-        p->mass_mg = 0; /* what is left of the packs' differences */
     output_truth_goods(out, plate, m->facing, m->kind, n);
 }
 

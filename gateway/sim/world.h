@@ -53,6 +53,7 @@ struct move {
 
 struct plate {
     int64_t count[PLATE_FACINGS_MAX];
+    int64_t facing_mg[PLATE_FACINGS_MAX];
     int64_t mass_mg; /**< of what stands on it */
     struct move move;
     int64_t restock_us; /**< staff will come then; 0 = not called */

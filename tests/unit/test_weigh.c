@@ -148,8 +148,8 @@ static void a_tare_makes_the_load_zero(void **state)
 static void replay_quiet(struct rig *r, int64_t unit_mg)
 {
     FILE *f = fopen(QUIET_FILE, "r");
-    char line[128], plate[NOREN_ID_SIZE];
-    long long t_us, mass_mg;
+    char line[128], plate[NOREN_ID_SIZE], *end;
+    size_t length;
     static struct {
         int64_t t_us, mass_mg;
         uint16_t plate;
@@ -161,18 +161,20 @@ static void replay_quiet(struct rig *r, int64_t unit_mg)
     r->plan.cells_n = 0;
     assert_non_null(fgets(line, sizeof(line), f));
     while (fgets(line, sizeof(line), f) != NULL) {
-        assert_int_equal(sscanf(line, "%lld,%39[^,],%lld", &t_us, plate, &mass_mg), 3);
+        samples[n].t_us = strtoll(line, &end, 10);
+        length = strcspn(++end, ",");
+        assert_true(length < sizeof(plate));
+        snprintf(plate, sizeof(plate), "%.*s", (int)length, end);
+        samples[n].mass_mg = strtoll(end + length + 1, NULL, 10);
         if (plan_find_plate(&r->plan, plate) == NO_INDEX) {
             struct plan_plate *p = &r->plan.plates[r->plan.plates_n++];
 
             memset(p, 0, sizeof(*p));
-            strcpy(p->id, plate);
+            snprintf(p->id, sizeof(p->id), "%s", plate);
             p->zone = NO_INDEX;
             p->facings_n = unit_mg > 0;
             p->facings[0] = (struct plan_facing){.unit_mass_mg = unit_mg, .unit_cv_pm = 20};
         }
-        samples[n].t_us = t_us;
-        samples[n].mass_mg = mass_mg;
         samples[n++].plate = plan_find_plate(&r->plan, plate);
     }
     fclose(f);

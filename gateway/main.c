@@ -49,6 +49,7 @@ static int64_t do_due(struct norend *d, int64_t now_us)
 
     if (now_us >= d->next_second_us) {
         sources_tick(&d->sources, now_us);
+        engine_second(&d->engine);
         keep_recording(d);
         d->next_second_us = now_us + SECOND_US;
     }

@@ -52,6 +52,13 @@ static bool in_stock(const struct offer_case *k)
     return k->atp.units >= 1 && !k->atp.lower_bound;
 }
 
+/* An offer is made in front of the shelf: what is only in the backroom would send the member away empty
+ * handed. The replenish task, not the offer, is the answer to that. */
+static bool on_shelf(const struct offer_case *k)
+{
+    return k->atp.on_shelf >= 1;
+}
+
 static bool not_held_out(const struct offer_case *k)
 {
     return k->who->bucket >= k->campaign->holdout_bp;
@@ -76,6 +83,7 @@ static const struct {
     {"cap_visit", below_cap, OUTCOME_FINAL},
     {"cooldown", has_cooled, OUTCOME_NEXT_DWELL},
     {"out_of_stock", in_stock, OUTCOME_WAIT},
+    {"shelf_empty", on_shelf, OUTCOME_WAIT},
     {"holdout", not_held_out, OUTCOME_FINAL},
 };
 
@@ -280,7 +288,7 @@ static struct offer_case case_of(const struct plan *plan, const struct shelf *sh
                                  uint16_t campaign, int64_t utc_s)
 {
     struct offer_case k = {
-        .campaign = &plan->campaigns[campaign], .utc_s = utc_s, .atp = {.units = 1}};
+        .campaign = &plan->campaigns[campaign], .utc_s = utc_s, .atp = {.units = 1, .on_shelf = 1}};
 
     if (k.campaign->product != NO_INDEX)
         k.atp = shelf_atp(shelf, plan, k.campaign->product);

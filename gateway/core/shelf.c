@@ -181,19 +181,18 @@ bool shelf_facing_known(const struct shelf *s, uint16_t plate, uint8_t facing)
 struct shelf_atp shelf_atp(const struct shelf *s, const struct plan *plan, uint16_t product)
 {
     struct shelf_atp ret = {.lower_bound = false};
-    int64_t known = 0;
 
     for (uint16_t code = s->first_facing[product]; code != NO_INDEX;) {
         uint16_t plate = code / PLATE_FACINGS_MAX;
         uint8_t facing = code % PLATE_FACINGS_MAX;
 
         if (shelf_facing_known(s, plate, facing))
-            known += shelf_facing(s, plate, facing)->on_shelf;
+            ret.on_shelf += shelf_facing(s, plate, facing)->on_shelf;
         else
             ret.lower_bound = true;
         code = shelf_facing(s, plate, facing)->next;
     }
-    ret.units = stock_atp(&s->products[s->product_slots[product]], known, 0,
+    ret.units = stock_atp(&s->products[s->product_slots[product]], ret.on_shelf, 0,
                           plan->products[product].safety);
     return ret;
 }

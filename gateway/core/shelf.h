@@ -18,6 +18,7 @@
 /** What can be promised of a product (design section 8). */
 struct shelf_atp {
     int64_t units;
+    int64_t on_shelf; /**< of `units`, what lies on shelves whose sensors work */
     bool lower_bound; /**< a facing's sensor is down: there may be more; offers treat it as none */
 };
 

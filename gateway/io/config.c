@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "noren/hex.h"
+
 int config_path(char ret[CONFIG_PATH_SIZE], const char *dir, const char *name)
 {
     char joined[2 * CONFIG_PATH_SIZE];
@@ -53,11 +55,57 @@ static const char *begin_whole(void *user, const char *id, void **ret_base)
     return NULL;
 }
 
+static const struct ini_row NODE_ROWS[] = {
+    {.key = "key_file", .parse = ini_parse_text, FIELD_OF(config_node, key_file), .required = true},
+    {0},
+};
+
+/* The same number twice is one section that goes on, and a key given twice is refused by the reader. */
+static const char *begin_node(void *user, const char *id, void **ret_base)
+{
+    static const struct ini_row number = {.min = 0, .max = 65535};
+    struct config *c = user;
+    uint32_t node;
+
+    if (ini_parse_u32(&number, id, &node) != NULL)
+        return "a shelf node is named by its number, 0 to 65535: [node 258]";
+    if (c->nodes_n == CONFIG_NODES_MAX)
+        return "at most 32 shelf nodes are possible";
+    c->nodes[c->nodes_n].node = (uint16_t)node;
+    *ret_base = &c->nodes[c->nodes_n++];
+    return NULL;
+}
+
 static const struct ini_section CONFIG_SECTIONS[] = {
     {.name = "gateway", .rows = GATEWAY_ROWS, .begin = begin_whole},
     {.name = "mqtt", .rows = MQTT_ROWS, .begin = begin_whole},
+    {.name = "node", .named = true, .rows = NODE_ROWS, .begin = begin_node},
     {0},
 };
+
+/* A key of 32 hexadecimal digits in a file of its own, so that noren.conf is no secret. */
+static int read_node_key(struct config_node *n, const char *dir, char ret_error[INI_ERROR_SIZE])
+{
+    char line[64] = "", *end;
+    FILE *f;
+
+    if (config_path(n->key_file, dir, n->key_file) != 0)
+        return -ENAMETOOLONG;
+    f = fopen(n->key_file, "re");
+    if (f != NULL) {
+        end = fgets(line, sizeof(line), f);
+        (void)fclose(f);
+        if (end != NULL)
+            line[strcspn(line, "\r\n")] = '\0';
+    }
+    if (hex_read(line, n->key, sizeof(n->key)))
+        return 0;
+    snprintf(
+        ret_error, INI_ERROR_SIZE,
+        "%s: key of shelf node %u: %s; write the 32 hexadecimal digits it was provisioned with",
+        n->key_file, n->node, f == NULL ? "cannot be read" : "is no key");
+    return -EINVAL;
+}
 
 int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SIZE])
 {
@@ -88,6 +136,11 @@ int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SI
                      paths[i]);
             return -ENAMETOOLONG;
         }
+    }
+    for (uint16_t i = 0; i < ret->nodes_n; i++) {
+        rc = read_node_key(&ret->nodes[i], dir, ret_error);
+        if (rc != 0)
+            return rc;
     }
     return config_load_board(&ret->board, ret->board_file, ret_error);
 }

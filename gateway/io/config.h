@@ -12,6 +12,14 @@
 #include "io/ini_file.h"
 
 #define CONFIG_PATH_SIZE 256
+#define CONFIG_NODES_MAX 32
+
+/** A shelf node that this store listens to: section [node N] with `key_file`. */
+struct config_node {
+    uint16_t node;
+    char key_file[CONFIG_PATH_SIZE];
+    uint8_t key[16]; /**< read from key_file, which holds 32 hexadecimal digits */
+};
 
 struct config {
     char dir[CONFIG_PATH_SIZE]; /**< the folder it was read from */
@@ -26,6 +34,8 @@ struct config {
         char ca[CONFIG_PATH_SIZE], cert[CONFIG_PATH_SIZE], key[CONFIG_PATH_SIZE];
         int ack; /**< 0 = hq, the only one yet */
     } mqtt;
+    struct config_node nodes[CONFIG_NODES_MAX];
+    uint16_t nodes_n;
     struct board board;
 };
 

@@ -145,6 +145,14 @@ void engine_packet(struct engine *e, uint16_t receiver, int64_t t_us, const uint
         engine_feed(e, &obs[i]);
 }
 
+void engine_second(struct engine *e)
+{
+    enum clock_quality quality;
+    int64_t utc_us = clock_utc_us(&quality);
+
+    radio_clock(&e->radio, utc_us, quality);
+}
+
 void engine_clock(struct engine *e, int64_t now_us)
 {
     struct obs o = {.kind = OBS_CLOCK, .t_us = now_us};

@@ -71,6 +71,9 @@ void engine_tick(struct engine *e, int64_t now_us);
 /** Reads the clock and tells brain, radio and database. Call each minute and after a jump. */
 void engine_clock(struct engine *e, int64_t now_us);
 
+/** Call once a second: the radio works ahead for the next tokens in small portions. */
+void engine_second(struct engine *e);
+
 /** An event of the gateway itself (health). */
 void engine_emit(struct engine *e, const struct event *event, int64_t now_us);
 

@@ -164,6 +164,8 @@ int norend_start(struct norend *d, struct engine_plan *plan)
     if (rc == 0) {
         what = "stored state";
         rc = engine_init(&d->engine, plan, d->db, d->deliver, d->started_us);
+        for (uint16_t i = 0; rc == 0 && i < d->config.nodes_n; i++)
+            radio_node_key(&d->engine.radio, d->config.nodes[i].node, d->config.nodes[i].key);
     }
     if (rc == 0) {
         what = "sources";

@@ -63,6 +63,31 @@ static void test_good(void **state)
     assert_int_equal(c.board.banks[0].sck_high_max_us, 45);
 }
 
+static void test_node_keys(void **state)
+{
+    static struct config c;
+    static const char node[] = "[node 258]\nkey_file = node.key\n";
+    char error[INI_ERROR_SIZE] = "", text[sizeof(GOOD) + sizeof(node)];
+
+    (void)state;
+    snprintf(text, sizeof(text), "%s%s", GOOD, node);
+    put("noren.conf", text);
+    put("board.conf", BOARD);
+    put("node.key", "000102030405060708090A0B0C0D0E0F\n");
+    if (config_load(&c, dir, error) != 0)
+        fail_msg("%s", error);
+    assert_int_equal(c.nodes_n, 1);
+    assert_int_equal(c.nodes[0].node, 258);
+    assert_int_equal(c.nodes[0].key[15], 15);
+    put("node.key", "000102\n");
+    assert_int_equal(config_load(&c, dir, error), -EINVAL);
+    assert_non_null(strstr(error, "/node.key: key of shelf node 258: is no key; write"));
+    snprintf(text, sizeof(text), "%s[node 7]\nkey_file = none\n", GOOD);
+    put("noren.conf", text);
+    assert_int_equal(config_load(&c, dir, error), -EINVAL);
+    assert_non_null(strstr(error, "cannot be read"));
+}
+
 static void test_shipped_boards(void **state)
 {
     static struct board b;
@@ -111,6 +136,9 @@ static const struct {
     {"[gateway]\ntenant = " LONG_40 "\n", 2, {"too long"}},
     {"[gateway]\ntenant = a\nstore = s\ngateway = g\nboard = b\n", 0, {"needs a section [mqtt]"}},
     {"", 0, {"needs a section [gateway]"}},
+    {"[node x]\nkey_file = k\n", 1, {"named by its number"}},
+    {"[node 65536]\nkey_file = k\n", 1, {"0 to 65535"}},
+    {"[node 1]\nkey_file = k\n[node 1]\nkey_file = k\n", 4, {"twice"}},
 };
 
 static void check_message(const char *error, const char *file, int line, const char *const words[3])
@@ -211,7 +239,8 @@ static int teardown(void **state)
     (void)state;
     put("noren.conf", "");
     put("board.conf", "");
-    if (chdir(dir) != 0 || unlink("noren.conf") != 0 || unlink("board.conf") != 0)
+    if (chdir(dir) != 0 || unlink("noren.conf") != 0 || unlink("board.conf") != 0 ||
+        unlink("node.key") != 0)
         return -1;
     return rmdir(dir);
 }
@@ -219,9 +248,9 @@ static int teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),           cmocka_unit_test(test_shipped_boards),
-        cmocka_unit_test(test_bad_noren_conf), cmocka_unit_test(test_bad_board),
-        cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_good),           cmocka_unit_test(test_node_keys),
+        cmocka_unit_test(test_shipped_boards), cmocka_unit_test(test_bad_noren_conf),
+        cmocka_unit_test(test_bad_board),      cmocka_unit_test(test_unreadable),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

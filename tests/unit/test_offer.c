@@ -353,6 +353,22 @@ static void test_stock_comes_back(void UNUSED **state)
     assert_string_equal(last(EVENT_OFFER_DECIDED)->u.offer_decided.gtin, "04006381333931");
 }
 
+/* Units in the backroom can be promised, but not in front of an empty shelf. */
+static void test_empty_shelf(void UNUSED **state)
+{
+    add_product();
+    plan->products[0].backroom = 24;
+    add_campaign("c", 0)->product = 0;
+    start();
+    pass(30 * S, "m", 0);
+    assert_true(shelf_atp(&shop->shelf, plan, 0).units >= 1);
+    assert_offers(0, 1);
+    assert_reason("shelf_empty");
+    mass_mg = 3 * UNIT_MG;
+    pass(20 * S, "m", 0);
+    assert_offers(1, 1);
+}
+
 static void test_who_left_gets_nothing(void UNUSED **state)
 {
     add_product();
@@ -402,6 +418,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_cooldown, setup, teardown),
         cmocka_unit_test_setup_teardown(test_holdout, setup, teardown),
         cmocka_unit_test_setup_teardown(test_stock_comes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_empty_shelf, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_left_gets_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_rows_are_refused, setup, teardown),
     };

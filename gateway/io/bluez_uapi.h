@@ -43,6 +43,7 @@ struct sockaddr_hci {
 #define MGMT_EV_CMD_STATUS          0x0002
 #define MGMT_EV_INDEX_ADDED         0x0004
 #define MGMT_EV_INDEX_REMOVED       0x0005
+#define MGMT_EV_ADV_MONITOR_ADDED   0x002b
 #define MGMT_EV_ADV_MONITOR_REMOVED 0x002c
 
 #define MGMT_STATUS_SUCCESS           0x00

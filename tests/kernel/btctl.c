@@ -1,7 +1,7 @@
 /* What a shell in the guest cannot do by itself: look at the kernel's Bluetooth management, set the clock.
  *
  * usage: btctl monitors N   waits until hci0 has exactly N advertisement monitors, prints their handles
- *        btctl off|on       switches hci0
+ *        btctl added        prints "listening", then "added" when somebody adds a monitor, and ends
  *        btctl clock        tells the kernel that its clock is synchronised, as an NTP daemon would
  */
 #include <poll.h>
@@ -84,14 +84,22 @@ static int wait_monitors(unsigned wanted)
     }
 }
 
-static int set_powered(uint8_t on)
+static int wait_added(void)
 {
     int fd = mgmt_open();
     uint8_t buf[512];
-    struct rd r;
 
-    mgmt_send(fd, MGMT_OP_SET_POWERED, &on, 1);
-    return mgmt_reply(fd, MGMT_OP_SET_POWERED, buf, &r) == 0 ? 0 : 1;
+    printf("listening\n");
+    (void)fflush(stdout);
+    for (;;) {
+        ssize_t n = recv(fd, buf, sizeof(buf), 0);
+        struct rd r = rd_init(buf, n > 0 ? (size_t)n : 0);
+
+        if (rd_le16(&r) == MGMT_EV_ADV_MONITOR_ADDED) {
+            printf("added\n");
+            return 0;
+        }
+    }
 }
 
 int main(int argc, char **argv)
@@ -103,8 +111,8 @@ int main(int argc, char **argv)
 
         return adjtimex(&t) < 0 ? 1 : 0;
     }
-    if (argc == 2 && (strcmp(argv[1], "on") == 0 || strcmp(argv[1], "off") == 0))
-        return set_powered(strcmp(argv[1], "on") == 0);
-    printf("usage: btctl monitors N | on | off | clock\n");
+    if (argc == 2 && strcmp(argv[1], "added") == 0)
+        return wait_added();
+    printf("usage: btctl monitors N | added | clock\n");
     return 2;
 }

@@ -137,7 +137,8 @@ guest_answer() {
     return 255
 }
 guest() {
-    printf '%s\n' "$*" >&"$CTL_OUT"
+    kill -0 "$QEMU" 2>/dev/null || { echo "there is no guest" >&2; return 255; }
+    printf 'eval %q\n' "$*" >&"$CTL_OUT" # quoted: one line, whatever it contains
     guest_answer
 }
 # tail -F would outlive grep -m1 until its next write, so the loop is on this side of the pipe.
@@ -148,8 +149,8 @@ guest_wait() {
 
 rig_closed() {
     exec {CTL_IN}<&- {CTL_OUT}>&-
-    wait $QEMU 2>/dev/null
-    wait "${CTL_PID-}" 2>/dev/null
+    wait $QEMU 2>/dev/null || true
+    wait "${CTL_PID-}" 2>/dev/null || true
     QEMU=""
 }
 rig_cut() {

@@ -25,41 +25,40 @@ die() {
 
 # The kernel that the meta package wants today. Without package lists (fresh container, or lists so old that
 # their files are gone) they are fetched into the cache: that needs no root.
-rig_apt() {
+rig_apt() { # apt-get|apt-cache ARGUMENT...
+    local program=$1
+    shift
     if [ -d "$CACHE/apt/lists" ]; then
         set -- -o Dir::State="$CACHE/apt" -o Dir::State::status=/var/lib/dpkg/status -o Dir::Cache="$CACHE/apt" "$@"
     fi
-    case $1,$*  in
-        *" depends "*) apt-cache "$@" ;;
-        *) apt-get -qq -o APT::Sandbox::User=root "$@" ;;
-    esac
+    "$program" -qq -o APT::Sandbox::User=root "$@"
 }
 rig_kernel_package() {
-    rig_apt depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -1
+    rig_apt apt-cache depends linux-image-amd64 2>/dev/null | sed -n 's/.*Depends: \(linux-image-[0-9].*\)/\1/p' | head -1
 }
 rig_fresh_lists() {
     mkdir -p "$CACHE/apt/lists/partial" "$CACHE/apt/archives/partial"
-    rig_apt update >"$CACHE/apt/log" 2>&1 || die "cannot fetch Debian's package lists: $(tail -3 "$CACHE/apt/log")"
+    rig_apt apt-get update >"$CACHE/apt/log" 2>&1 || die "cannot fetch Debian's package lists: $(tail -3 "$CACHE/apt/log")"
 }
 rig_download() { # into the folder we are in
     local headers
-    headers=$(rig_apt depends "linux-headers-$KVER" | sed -n 's/.*Depends: \(linux-\(headers\|kbuild\).*\)/\1/p')
+    headers=$(rig_apt apt-cache depends "linux-headers-$KVER" | sed -n 's/.*Depends: \(linux-\(headers\|kbuild\).*\)/\1/p')
     # shellcheck disable=SC2086
-    rig_apt download "linux-image-$KVER" "linux-headers-$KVER" $headers >apt.log 2>&1
+    rig_apt apt-get download "linux-image-$KVER" "linux-headers-$KVER" $headers >apt.log 2>&1
 }
 
 rig_unpack() {
     local tmp="$CACHE/$KVER.new" deb
     rm -rf "$tmp"
-    mkdir -p "$tmp/root" && cd "$tmp" || die "cannot write to $CACHE"
+    mkdir -p "$tmp/tree" && cd "$tmp" || die "cannot write to $CACHE"
     rig_download || { rig_fresh_lists && KVER_NOW=$(rig_kernel_package) && [ "$KVER_NOW" = "linux-image-$KVER" ] && rig_download; } ||
         die "cannot download linux-image-$KVER: $(tail -2 apt.log); is apt's archive reachable?"
-    for deb in *.deb; do dpkg -x "$deb" root || die "cannot unpack $deb"; done
+    for deb in *.deb; do dpkg -x "$deb" tree || die "cannot unpack $deb"; done
     rm -f ./*.deb
-    [ -e root/lib ] || ln -s usr/lib root/lib
-    depmod -b root "$KVER" || die "depmod failed"
+    [ -e tree/lib ] || ln -s usr/lib tree/lib
+    depmod -b tree "$KVER" || die "depmod failed"
     # the headers name their common part by its installed place
-    sed -i "s|/usr/src/|$CACHE/$KVER/root/usr/src/|" "root/usr/src/linux-headers-$KVER/Makefile"
+    sed -i "s|/usr/src/|$CACHE/$KVER/tree/usr/src/|" "tree/usr/src/linux-headers-$KVER/Makefile"
     cd "$CACHE" && rm -rf "$KVER" && mv "$tmp" "$KVER"
 }
 
@@ -91,7 +90,7 @@ rig_prepare() {
     image=$(rig_kernel_package)
     [ -n "$image" ] || { rig_fresh_lists; image=$(rig_kernel_package); }
     [ -n "$image" ] || die "apt knows no linux-image-amd64: is this Debian on amd64?"
-    KVER=${image#linux-image-} ROOT="$CACHE/${image#linux-image-}/root"
+    KVER=${image#linux-image-} ROOT="$CACHE/${image#linux-image-}/tree"
     [ -d "$ROOT" ] || (rig_unpack) || exit 1
     [ "$CACHE/initramfs-$KVER" -nt "$RIG_SOURCE/guest/init" ] || rig_initramfs
     MODULE="$CACHE/module-$KVER/hx711_bank.ko"

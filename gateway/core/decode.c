@@ -3,10 +3,17 @@
 
 /* clang-format off */
 const struct decoder decoders[FRAME_KINDS] = {
-    {FRAME_IBEACON, {AD_MANUFACTURER},                     "ibeacon",      0,                decode_ibeacon, print_ibeacon},
-    {FRAME_MEMBER,  {AD_UUIDS_128_SOME, AD_UUIDS_128_ALL}, "noren_member", NOREN_TOKEN_SIZE, decode_member,  print_member},
-    {FRAME_SHELF,   {AD_SERVICE_DATA_128},                 "noren_shelf",  0,                decode_shelf,   print_shelf},
-    {FRAME_BTHOME,  {AD_SERVICE_DATA_16},                  "bthome",       0,                decode_bthome,  print_bthome},
+    {FRAME_IBEACON,         {AD_MANUFACTURER},                      "ibeacon",         0,                decode_ibeacon,        print_ibeacon},
+    {FRAME_ALTBEACON,       {AD_MANUFACTURER},                      "altbeacon",       0,                decode_altbeacon,      print_altbeacon},
+    {FRAME_EDDYSTONE_UID,   {AD_SERVICE_DATA_16},                   "eddystone_uid",   0,                decode_eddystone_uid,  print_eddystone_uid},
+    {FRAME_EDDYSTONE_URL,   {AD_SERVICE_DATA_16},                   "eddystone_url",   0,                decode_eddystone_url,  print_eddystone_url},
+    {FRAME_EDDYSTONE_TLM,   {AD_SERVICE_DATA_16},                   "eddystone_tlm",   0,                decode_eddystone_tlm,  print_eddystone_tlm},
+    {FRAME_EDDYSTONE_ETLM,  {AD_SERVICE_DATA_16},                   "eddystone_etlm",  0,                decode_eddystone_etlm, print_eddystone_etlm},
+    {FRAME_EDDYSTONE_EID,   {AD_SERVICE_DATA_16},                   "eddystone_eid",   0,                decode_eddystone_eid,  print_eddystone_eid},
+    {FRAME_BTHOME,          {AD_SERVICE_DATA_16},                   "bthome",          0,                decode_bthome,         print_bthome},
+    {FRAME_LINE,            {AD_SERVICE_DATA_16},                   "line_beacon",     0,                decode_line_beacon,    print_line_beacon},
+    {FRAME_MEMBER,          {AD_UUIDS_128_SOME, AD_UUIDS_128_ALL},  "noren_member",    NOREN_TOKEN_SIZE, decode_member,         print_member},
+    {FRAME_SHELF,           {AD_SERVICE_DATA_128},                  "noren_shelf",     0,                decode_shelf,          print_shelf},
 };
 /* clang-format on */
 

@@ -18,13 +18,73 @@
 #include "noren/cursor.h"
 #include "noren/wire.h"
 
-enum frame_kind { FRAME_IBEACON, FRAME_MEMBER, FRAME_SHELF, FRAME_BTHOME, FRAME_KINDS };
+enum frame_kind {
+    FRAME_IBEACON,
+    FRAME_ALTBEACON,
+    FRAME_EDDYSTONE_UID,
+    FRAME_EDDYSTONE_URL,
+    FRAME_EDDYSTONE_TLM,
+    FRAME_EDDYSTONE_ETLM,
+    FRAME_EDDYSTONE_EID,
+    FRAME_BTHOME,
+    FRAME_LINE,
+    FRAME_MEMBER,
+    FRAME_SHELF,
+    FRAME_KINDS
+};
 
 /** iBeacon, also a store beacon. */
 struct frame_ibeacon {
     uint8_t uuid[16];
     uint16_t major, minor;
     int8_t power_1m_dbm;
+};
+
+/** AltBeacon. */
+struct frame_altbeacon {
+    uint16_t company_id;
+    uint8_t id[20];
+    int8_t power_1m_dbm;
+    uint8_t data; /**< the manufacturer's own byte */
+};
+
+/** Eddystone-UID. */
+struct frame_eddystone_uid {
+    uint8_t namespace_id[10], instance[6];
+    int8_t power_0m_dbm;
+};
+
+/** Eddystone-URL. */
+struct frame_eddystone_url {
+    int8_t power_0m_dbm;
+    uint8_t scheme;
+    struct rd encoded; /**< borrowed from the packet; nothing reserved is in it */
+};
+
+/** Eddystone-TLM in the clear. */
+struct frame_eddystone_tlm {
+    uint16_t voltage_mv;      /**< 0 = not measured */
+    int16_t temperature_256c; /**< 1/256 C; INT16_MIN = not measured */
+    uint32_t adv_count;
+    uint32_t uptime_ds; /**< tenths of a second */
+};
+
+/** Eddystone-TLM, sealed. */
+struct frame_eddystone_etlm {
+    uint8_t data[12], salt[2], mic[2];
+};
+
+/** Eddystone-EID. */
+struct frame_eddystone_eid {
+    uint8_t eid[8];
+    int8_t power_0m_dbm;
+};
+
+/** LINE Simple Beacon. */
+struct frame_line {
+    uint8_t hwid[5];
+    int8_t power_1m_dbm;
+    struct rd device_message; /**< 1 to 13 bytes, borrowed from the packet */
 };
 
 /** Noren member token: what tells members apart. */
@@ -58,9 +118,16 @@ struct frame {
     enum frame_kind kind;
     union {
         struct frame_ibeacon ibeacon;
+        struct frame_altbeacon altbeacon;
+        struct frame_eddystone_uid eddystone_uid;
+        struct frame_eddystone_url eddystone_url;
+        struct frame_eddystone_tlm eddystone_tlm;
+        struct frame_eddystone_etlm eddystone_etlm;
+        struct frame_eddystone_eid eddystone_eid;
+        struct frame_bthome bthome;
+        struct frame_line line;
         struct frame_member member;
         struct frame_shelf shelf;
-        struct frame_bthome bthome;
     } u;
 };
 
@@ -103,11 +170,25 @@ enum refusal decode_shelf_open(struct frame_shelf *s, const uint8_t key[16]);
 /* the decoders' own functions, for the table */
 enum refusal decode_ibeacon(struct rd body, struct frame *ret);
 void print_ibeacon(const struct frame *f, struct json *j);
+enum refusal decode_altbeacon(struct rd body, struct frame *ret);
+void print_altbeacon(const struct frame *f, struct json *j);
+enum refusal decode_eddystone_uid(struct rd body, struct frame *ret);
+void print_eddystone_uid(const struct frame *f, struct json *j);
+enum refusal decode_eddystone_url(struct rd body, struct frame *ret);
+void print_eddystone_url(const struct frame *f, struct json *j);
+enum refusal decode_eddystone_tlm(struct rd body, struct frame *ret);
+void print_eddystone_tlm(const struct frame *f, struct json *j);
+enum refusal decode_eddystone_etlm(struct rd body, struct frame *ret);
+void print_eddystone_etlm(const struct frame *f, struct json *j);
+enum refusal decode_eddystone_eid(struct rd body, struct frame *ret);
+void print_eddystone_eid(const struct frame *f, struct json *j);
+enum refusal decode_bthome(struct rd body, struct frame *ret);
+void print_bthome(const struct frame *f, struct json *j);
+enum refusal decode_line_beacon(struct rd body, struct frame *ret);
+void print_line_beacon(const struct frame *f, struct json *j);
 enum refusal decode_member(struct rd body, struct frame *ret);
 void print_member(const struct frame *f, struct json *j);
 enum refusal decode_shelf(struct rd body, struct frame *ret);
 void print_shelf(const struct frame *f, struct json *j);
-enum refusal decode_bthome(struct rd body, struct frame *ret);
-void print_bthome(const struct frame *f, struct json *j);
 
 #endif

@@ -4,7 +4,7 @@
  *   device information: bit 0 encrypted, bit 2 trigger based, bits 5 to 7 version (2)
  *   encrypted: d2 fc | device information | ciphertext | counter x4 | tag x4
  *
- * An object's length follows from its id alone. Senders write objects by ascending id, so that a receiver
+ * An object's length follows from its id, and where that says so from the byte behind it. Senders write objects by ascending id, so that a receiver
  * that does not know an id stops there and keeps what came before; so do we.
  * Values are integers times a decimal factor and are printed as such: as binary floating point 0.35 x 3
  * would come out as 1.0499999999999998.
@@ -26,6 +26,7 @@ enum shape {
     S,       /* signed little-endian */
     BINARY,  /* 0 or 1 */
     BUTTON,  /* event code */
+    COMMAND, /* length of the arguments, event code, arguments */
     DIMMER,  /* event code, steps */
     TEXT,    /* length, UTF-8 */
     RAW,     /* length, bytes */
@@ -36,7 +37,7 @@ enum shape {
 struct object {
     const char *name; /* NULL: not assigned */
     enum shape shape;
-    uint8_t size; /* bytes; TEXT and RAW: of the length */
+    uint8_t size; /* bytes; COMMAND, TEXT and RAW: of the length */
     uint8_t multiplier, decimals;
 };
 
@@ -45,7 +46,7 @@ static const struct object objects[256] = {
     [0x00] = {"packet id", U, 1, 1, 0},           [0x01] = {"battery", U, 1, 1, 0},
     [0x02] = {"temperature", S, 2, 1, 2},         [0x03] = {"humidity", U, 2, 1, 2},
     [0x04] = {"pressure", U, 3, 1, 2},            [0x05] = {"illuminance", U, 3, 1, 2},
-    [0x06] = {"mass", U, 2, 1, 2},                [0x07] = {"mass", U, 2, 1, 2},
+    [0x06] = {"mass (kg)", U, 2, 1, 2},                [0x07] = {"mass (lb)", U, 2, 1, 2},
     [0x08] = {"dewpoint", S, 2, 1, 2},            [0x09] = {"count", U, 1, 1, 0},
     [0x0a] = {"energy", U, 3, 1, 3},              [0x0b] = {"power", U, 3, 1, 2},
     [0x0c] = {"voltage", U, 2, 1, 3},             [0x0d] = {"pm2.5", U, 2, 1, 0},
@@ -66,10 +67,11 @@ static const struct object objects[256] = {
     [0x2a] = {"sound", BINARY, 1, 1, 0},          [0x2b] = {"tamper", BINARY, 1, 1, 0},
     [0x2c] = {"vibration", BINARY, 1, 1, 0},      [0x2d] = {"window", BINARY, 1, 1, 0},
     [0x2e] = {"humidity", U, 1, 1, 0},            [0x2f] = {"moisture", U, 1, 1, 0},
-    [0x3a] = {"button", BUTTON, 1, 1, 0},         [0x3c] = {"dimmer", DIMMER, 2, 1, 0},
+    [0x3a] = {"button", BUTTON, 1, 1, 0},         [0x3b] = {"command", COMMAND, 1, 1, 0},
+    [0x3c] = {"dimmer", DIMMER, 2, 1, 0},
     [0x3d] = {"count", U, 2, 1, 0},               [0x3e] = {"count", U, 4, 1, 0},
-    [0x3f] = {"rotation", S, 2, 1, 1},            [0x40] = {"distance", U, 2, 1, 0},
-    [0x41] = {"distance", U, 2, 1, 1},            [0x42] = {"duration", U, 3, 1, 3},
+    [0x3f] = {"rotation", S, 2, 1, 1},            [0x40] = {"distance (mm)", U, 2, 1, 0},
+    [0x41] = {"distance (m)", U, 2, 1, 1},            [0x42] = {"duration", U, 3, 1, 3},
     [0x43] = {"current", U, 2, 1, 3},             [0x44] = {"speed", U, 2, 1, 2},
     [0x45] = {"temperature", S, 2, 1, 1},         [0x46] = {"UV index", U, 1, 1, 1},
     [0x47] = {"volume", U, 2, 1, 1},              [0x48] = {"volume", U, 2, 1, 0},
@@ -85,8 +87,9 @@ static const struct object objects[256] = {
     [0x5b] = {"count", S, 4, 1, 0},               [0x5c] = {"power", S, 4, 1, 2},
     [0x5d] = {"current", S, 2, 1, 3},             [0x5e] = {"direction", U, 2, 1, 2},
     [0x5f] = {"precipitation", U, 2, 1, 1},       [0x60] = {"channel", U, 1, 1, 0},
-    [0x61] = {"rotational speed", U, 2, 1, 0},    [0x62] = {"speed", S, 4, 1, 6},
-    [0x63] = {"acceleration", S, 4, 1, 6},        [0x64] = {"light level", U, 1, 1, 0},
+    [0x61] = {"rotational speed", U, 2, 1, 0},    [0x62] = {"speed (signed)", S, 4, 1, 6},
+    [0x63] = {"acceleration (signed)", S, 4, 1, 6},        [0x64] = {"light level", U, 1, 1, 0},
+    [0x65] = {"settings revision", U, 1, 1, 0},
     [0xf0] = {"device type id", U, 2, 1, 0},      [0xf1] = {"firmware version", VERSION, 4, 1, 0},
     [0xf2] = {"firmware version", VERSION, 3, 1, 0},
 };
@@ -105,7 +108,11 @@ static bool next_object(struct rd *r, uint8_t *ret_id, struct rd *ret_value)
     o = &objects[*ret_id];
     if (o->name == NULL)
         return false;
-    n = o->shape == TEXT || o->shape == RAW ? rd_u8(r) : o->size;
+    n = o->size;
+    if (o->shape == TEXT || o->shape == RAW)
+        n = rd_u8(r);
+    else if (o->shape == COMMAND) /* three reserved bits; the code is not counted */
+        n = (rd_u8(r) & 31U) + 1;
     *ret_value = rd_sub(r, n);
     return !r->bad;
 }
@@ -143,25 +150,6 @@ enum refusal decode_bthome(struct rd body, struct frame *ret)
     return REFUSAL_NONE;
 }
 
-/* v / 10^decimals, exactly, without trailing zeros. |v| < 2^39. */
-static void print_decimal(struct json *j, int64_t v, unsigned decimals)
-{
-    int64_t scale = 1, magnitude = v < 0 ? -v : v;
-    char text[32];
-    int n;
-
-    for (unsigned i = 0; i < decimals; i++)
-        scale *= 10;
-    n = snprintf(text, sizeof(text), "%s%lld", v < 0 ? "-" : "", (long long)(magnitude / scale));
-    if (magnitude % scale != 0) {
-        n += snprintf(text + n, sizeof(text) - (size_t)n, ".%0*lld", (int)decimals,
-                      (long long)(magnitude % scale));
-        while (text[n - 1] == '0')
-            text[--n] = '\0';
-    }
-    json_raw(j, text);
-}
-
 /* Codes of the specification; one that it does not assign, and "none", are null. */
 static void print_event(struct json *j, enum shape shape, uint8_t code)
 {
@@ -172,9 +160,12 @@ static void print_event(struct json *j, enum shape shape, uint8_t code)
                                          "long_press",
                                          "long_double_press",
                                          "long_triple_press"};
-    static const char *const dimmer[] = {NULL, "rotate_left", "rotate_right"};
+    static const char *const dimmer[] = {NULL, "rotate left", "rotate right"};
+    static const char *const command[] = {"off", "on", "toggle", "step up", "step down"};
     const char *name = NULL;
 
+    if (shape == COMMAND && code < sizeof(command) / sizeof(command[0]))
+        name = command[code];
     if (shape == DIMMER && code < sizeof(dimmer) / sizeof(dimmer[0]))
         name = dimmer[code];
     if (shape == BUTTON && code < sizeof(button) / sizeof(button[0]))
@@ -193,18 +184,26 @@ static void print_value(struct json *j, const struct object *o, struct rd value)
 
     switch (o->shape) {
     case U:
-        print_decimal(j, (int64_t)rd_le(&value, o->size) * o->multiplier, o->decimals);
+        json_decimal(j, (int64_t)rd_le(&value, o->size) * o->multiplier, o->decimals);
         break;
     case S:
         assert(o->size > 0);
-        print_decimal(j, rd_sign_extend(rd_le(&value, o->size), 8U * o->size) * o->multiplier,
-                      o->decimals);
+        json_decimal(j, rd_sign_extend(rd_le(&value, o->size), 8U * o->size) * o->multiplier,
+                     o->decimals);
         break;
     case BINARY:
         json_bool(j, rd_u8(&value) != 0);
         break;
     case BUTTON:
         print_event(j, BUTTON, rd_u8(&value));
+        break;
+    case COMMAND:
+        json_open(j, '{');
+        json_key(j, "event");
+        print_event(j, COMMAND, rd_u8(&value));
+        json_key(j, "arguments");
+        json_hex(j, value.p, value.n);
+        json_close(j, '}');
         break;
     case DIMMER:
         json_open(j, '{');

@@ -1,7 +1,9 @@
 /* The bounded JSON writer; see json.h. RFC 8259. */
 #include "core/json.h"
 
+#include <inttypes.h>
 #include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 struct json json_init(char *buf, size_t size)
@@ -145,6 +147,24 @@ void json_milli(struct json *j, int64_t v)
     put_digits(j, magnitude / 1000, 1);
     put(j, ".", 1);
     put_digits(j, magnitude % 1000, 3);
+}
+
+void json_decimal(struct json *j, int64_t v, unsigned decimals)
+{
+    int64_t scale = 1, magnitude = v < 0 ? -v : v;
+    char text[32];
+    int n;
+
+    for (unsigned i = 0; i < decimals; i++)
+        scale *= 10;
+    n = snprintf(text, sizeof(text), "%s%" PRId64, v < 0 ? "-" : "", magnitude / scale);
+    if (magnitude % scale != 0) {
+        n += snprintf(text + n, sizeof(text) - (size_t)n, ".%0*" PRId64, (int)decimals,
+                      magnitude % scale);
+        while (text[n - 1] == '0')
+            text[--n] = '\0';
+    }
+    json_raw(j, text);
 }
 
 void json_hex(struct json *j, const uint8_t *p, size_t n)

@@ -39,6 +39,9 @@ void json_bool(struct json *j, bool v);
 void json_nil(struct json *j);
 /** Thousandths as a decimal with exactly three places: 873 -> 0.873. No floating point is involved. */
 void json_milli(struct json *j, int64_t v);
+/** v / 10^decimals, exactly and without trailing zeros: 2500, 2 -> 25. `decimals` is at most 8, |v| below
+ * 2^63. */
+void json_decimal(struct json *j, int64_t v, unsigned decimals);
 /** Bytes as a string of lower-case hexadecimal digits. */
 void json_hex(struct json *j, const uint8_t *p, size_t n);
 /** Text that is JSON already. */

@@ -123,7 +123,14 @@ static size_t hear_report(struct radio *r, const struct radio_in *in,
             n += hear_node(r, in, &frames[i].u.shelf, &ret[n]);
             break;
         case FRAME_IBEACON:
+        case FRAME_ALTBEACON:
+        case FRAME_EDDYSTONE_UID:
+        case FRAME_EDDYSTONE_URL:
+        case FRAME_EDDYSTONE_TLM:
+        case FRAME_EDDYSTONE_ETLM:
+        case FRAME_EDDYSTONE_EID:
         case FRAME_BTHOME:
+        case FRAME_LINE:
         case FRAME_KINDS:
             break;
         }

@@ -27,6 +27,10 @@ static int print_sample(char *buf, size_t size)
     json_milli(&j, 873);
     json_milli(&j, 1000);
     json_milli(&j, -12345);
+    json_decimal(&j, -35, 2);
+    json_decimal(&j, 2500, 2);
+    json_decimal(&j, 0, 1);
+    json_decimal(&j, 1, 8);
     json_open(&j, '{');
     json_close(&j, '}');
     json_open(&j, '[');
@@ -41,7 +45,7 @@ static int print_sample(char *buf, size_t size)
 static const char sample[] =
     "{\"a\":\"q\\\"b\\\\c\\u000a\\u007f d\xc3\xa9 \xe6\xa3\x9a \xf0\x9f\x9b\x8b\",\"none\":null,"
     "\"min\":-9223372036854775808,\"max\":9223372036854775807,\"zero\":0,"
-    "\"list\":[0.000,0.873,1.000,-12.345,{},[]],\"yes\":true,\"p\":0.005}";
+    "\"list\":[0.000,0.873,1.000,-12.345,-0.35,25,0,0.00000001,{},[]],\"yes\":true,\"p\":0.005}";
 
 static void test_writes_json(void **state UNUSED)
 {

@@ -109,8 +109,12 @@ struct frame_shelf {
 /** BTHome version 2. */
 struct frame_bthome {
     bool encrypted;
+    bool opened;       /**< encrypted, and decode_bthome_open() succeeded */
+    uint8_t info;      /**< the device information byte */
+    uint32_t counter;  /**< encrypted only; goes up with every advertisement */
     int16_t packet_id; /**< 0..255, -1 = none */
-    struct rd objects; /**< borrowed from the packet; empty when encrypted */
+    struct rd objects; /**< borrowed from the packet, or from who opened it; empty while sealed */
+    struct rd sealed, tag;
 };
 
 /** What one AD structure said. Lives no longer than the packet. */
@@ -166,6 +170,15 @@ struct decode_result decode_advert(struct rd data, struct frame ret[DECODE_FRAME
 
 /** Opens what a shelf node sealed. REFUSAL_NONE, or REFUSAL_TAG (then the frame is as before). */
 enum refusal decode_shelf_open(struct frame_shelf *s, const uint8_t key[16]);
+
+/* An AD structure has at most 255 bytes. */
+#define DECODE_BTHOME_PLAIN 256
+
+/** Opens an encrypted frame. `address` is the sender's as a report has it, least significant byte first;
+ * `plain` must outlive the frame. REFUSAL_NONE; REFUSAL_TAG; or what is wrong with the objects inside. The
+ * frame is as before unless opened. */
+enum refusal decode_bthome_open(struct frame_bthome *b, const uint8_t address[6],
+                                const uint8_t key[16], uint8_t plain[DECODE_BTHOME_PLAIN]);
 
 /* the decoders' own functions, for the table */
 enum refusal decode_ibeacon(struct rd body, struct frame *ret);

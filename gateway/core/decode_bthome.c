@@ -15,11 +15,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define UUID_BTHOME        0xfcd2
-#define VERSION_2          2
-#define INFO_ENCRYPTED     0x01
-#define OBJECT_PACKET_ID   0x00
-#define ENCRYPTED_SIZE_MIN 8 /* counter and tag */
+#define UUID_BTHOME      0xfcd2
+#define VERSION_2        2
+#define INFO_ENCRYPTED   0x01
+#define OBJECT_PACKET_ID 0x00
+#define COUNTER_SIZE     4
+#define TAG_SIZE         4
 
 enum shape {
     U,       /* unsigned little-endian */
@@ -117,37 +118,73 @@ static bool next_object(struct rd *r, uint8_t *ret_id, struct rd *ret_value)
     return !r->bad;
 }
 
-enum refusal decode_bthome(struct rd body, struct frame *ret)
+/* Walks the objects once, so that printing may take them as right. */
+static enum refusal check_objects(struct frame_bthome *f)
 {
-    struct frame_bthome f = {.packet_id = -1};
-    struct rd value, walk;
-    uint8_t info, id;
+    struct rd walk = f->objects, value;
+    uint8_t id;
 
-    if (rd_le16(&body) != UUID_BTHOME)
-        return REFUSAL_NOT_MINE;
-    info = rd_u8(&body);
-    if (body.bad)
-        return REFUSAL_LENGTH;
-    if (info >> 5 != VERSION_2)
-        return REFUSAL_VERSION;
-    f.encrypted = (info & INFO_ENCRYPTED) != 0;
-    if (f.encrypted && body.n < ENCRYPTED_SIZE_MIN)
-        return REFUSAL_LENGTH;
-    if (!f.encrypted)
-        f.objects = body;
-    walk = f.objects;
     while (next_object(&walk, &id, &value)) {
         if (objects[id].shape == BINARY && value.p[0] > 1)
             return REFUSAL_VALUE;
         if (objects[id].shape == TEXT && memchr(value.p, 0, value.n) != NULL)
             return REFUSAL_VALUE;
         if (id == OBJECT_PACKET_ID)
-            f.packet_id = rd_u8(&value);
+            f->packet_id = rd_u8(&value);
     }
-    if (walk.bad)
+    return walk.bad ? REFUSAL_LENGTH : REFUSAL_NONE;
+}
+
+enum refusal decode_bthome(struct rd body, struct frame *ret)
+{
+    struct frame_bthome f = {.packet_id = -1};
+    enum refusal refused;
+
+    if (rd_le16(&body) != UUID_BTHOME)
+        return REFUSAL_NOT_MINE;
+    f.info = rd_u8(&body);
+    if (body.bad)
         return REFUSAL_LENGTH;
-    ret->u.bthome = f;
-    return REFUSAL_NONE;
+    if (f.info >> 5 != VERSION_2)
+        return REFUSAL_VERSION;
+    f.encrypted = (f.info & INFO_ENCRYPTED) != 0;
+    if (f.encrypted && body.n < COUNTER_SIZE + TAG_SIZE)
+        return REFUSAL_LENGTH;
+    if (f.encrypted) {
+        f.sealed = rd_sub(&body, body.n - COUNTER_SIZE - TAG_SIZE);
+        f.counter = rd_le32(&body);
+        f.tag = rd_sub(&body, TAG_SIZE);
+    } else {
+        f.objects = body;
+    }
+    refused = check_objects(&f);
+    if (refused == REFUSAL_NONE)
+        ret->u.bthome = f;
+    return refused;
+}
+
+/* Nonce (bthome.io/encryption): address, most significant byte first | d2 fc | device information |
+ * counter. There is no further authenticated data. */
+enum refusal decode_bthome_open(struct frame_bthome *b, const uint8_t address[6],
+                                const uint8_t key[16], uint8_t plain[DECODE_BTHOME_PLAIN])
+{
+    struct frame_bthome f = *b;
+    uint8_t nonce[13];
+    struct wr w = wr_init(nonce, sizeof(nonce));
+    enum refusal refused;
+
+    wr_reversed(&w, address, 6);
+    wr_le(&w, UUID_BTHOME, 2);
+    wr_u8(&w, b->info);
+    wr_le(&w, b->counter, COUNTER_SIZE);
+    if (noren_aes_ccm_open(key, nonce, NULL, 0, b->sealed.p, b->sealed.n, b->tag.p, plain) != 0)
+        return REFUSAL_TAG;
+    f.objects = rd_init(plain, b->sealed.n);
+    f.opened = true;
+    refused = check_objects(&f);
+    if (refused == REFUSAL_NONE)
+        *b = f;
+    return refused;
 }
 
 /* Codes of the specification; one that it does not assign, and "none", are null. */

@@ -62,31 +62,51 @@ static void refuse(struct json *j, const char *who, const char *why)
     json_key_str(j, "reason", reason);
 }
 
+/* One advertisement: of a report, or a line that is nothing but its data. */
+struct advert {
+    struct rd data;
+    const uint8_t *address; /* borrowed from the report; NULL = not known */
+    bool skip;              /* part of a longer advertisement */
+};
+
+/* Opens what is sealed, if there is a key and what else it takes. */
+static enum refusal open_sealed(const struct decode_options *o, const struct advert *a,
+                                struct frame *f, uint8_t plain[DECODE_BTHOME_PLAIN])
+{
+    if (!o->has_key)
+        return REFUSAL_NONE;
+    if (f->kind == FRAME_SHELF)
+        return decode_shelf_open(&f->u.shelf, o->key);
+    if (f->kind == FRAME_BTHOME && f->u.bthome.encrypted && a->address != NULL)
+        return decode_bthome_open(&f->u.bthome, a->address, o->key, plain);
+    return REFUSAL_NONE;
+}
+
 /* Everything that can be wrong with one advertisement, before anything of its line is printed. */
-static enum refusal check(const struct decode_options *o, struct rd data, const char **ret_who)
+static enum refusal check(const struct decode_options *o, const struct advert *a,
+                          const char **ret_who)
 {
     struct frame frames[DECODE_FRAMES_MAX];
-    struct decode_result d = decode_advert(data, frames);
+    struct decode_result d = decode_advert(a->data, frames);
+    uint8_t plain[DECODE_BTHOME_PLAIN];
 
     *ret_who = d.by != NULL ? d.by->name : "";
-    for (size_t i = 0; i < d.n && o->has_key; i++) {
+    for (size_t i = 0; i < d.n && d.refused == REFUSAL_NONE; i++) {
         *ret_who = decoders[frames[i].kind].name;
-        if (frames[i].kind == FRAME_SHELF &&
-            decode_shelf_open(&frames[i].u.shelf, o->key) != REFUSAL_NONE)
-            return REFUSAL_TAG;
+        d.refused = open_sealed(o, a, &frames[i], plain);
     }
     return d.refused;
 }
 
-static void print_frames(const struct decode_options *o, struct rd data, unsigned report,
+static void print_frames(const struct decode_options *o, const struct advert *a, unsigned report,
                          struct json *j)
 {
     struct frame frames[DECODE_FRAMES_MAX];
-    struct decode_result d = decode_advert(data, frames);
+    struct decode_result d = decode_advert(a->data, frames);
+    uint8_t plain[DECODE_BTHOME_PLAIN];
 
     for (size_t i = 0; i < d.n; i++) {
-        if (frames[i].kind == FRAME_SHELF && o->has_key)
-            decode_shelf_open(&frames[i].u.shelf, o->key);
+        open_sealed(o, a, &frames[i], plain);
         json_open(j, '{');
         json_key_str(j, "format", decoders[frames[i].kind].name);
         json_key_i64(j, "report", report);
@@ -111,10 +131,7 @@ static void print_structures(struct rd data, struct json *j)
 
 /* The advertisements of one line: several reports of an event, or one payload. */
 struct adverts {
-    struct {
-        struct rd data;
-        bool skip; /* part of a longer advertisement */
-    } a[256];
+    struct advert a[256];
     unsigned n;
 };
 
@@ -126,14 +143,14 @@ static enum refusal split(struct decode_state *st, struct rd r, struct adverts *
 
     ret->n = 0;
     if (!strip_event(&r)) {
-        ret->a[ret->n].skip = false;
-        ret->a[ret->n++].data = r;
+        ret->a[ret->n++] = (struct advert){.data = r};
         return REFUSAL_NONE;
     }
     refused = hci_open(r.p, r.n, &walk);
     while (hci_next(&walk, &report)) {
-        ret->a[ret->n].skip = hci_chain_part(&st->chains, &report);
-        ret->a[ret->n++].data = report.data;
+        ret->a[ret->n++] = (struct advert){.data = report.data,
+                                           .address = report.address,
+                                           .skip = hci_chain_part(&st->chains, &report)};
     }
     return refused;
 }
@@ -147,7 +164,7 @@ static void decode_bytes(struct decode_state *st, struct rd r, struct json *j)
 
     for (unsigned i = 0; i < adverts.n && refused == REFUSAL_NONE; i++)
         if (!adverts.a[i].skip)
-            refused = check(o, adverts.a[i].data, &who);
+            refused = check(o, &adverts.a[i], &who);
     if (refused != REFUSAL_NONE) {
         refuse(j, who, refusal_text(refused));
         return;
@@ -157,7 +174,7 @@ static void decode_bytes(struct decode_state *st, struct rd r, struct json *j)
     json_open(j, '[');
     for (unsigned i = 0; i < adverts.n; i++)
         if (!adverts.a[i].skip)
-            print_frames(o, adverts.a[i].data, i, j);
+            print_frames(o, &adverts.a[i], i, j);
     json_close(j, ']');
     if (!o->structures)
         return;

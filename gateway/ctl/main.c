@@ -17,7 +17,8 @@ static const struct ctl_command commands[] = {
      "Reads one advertisement a line (FILE, or standard input), as an HCI event or as its AD\n"
      "payload, in hexadecimal; white space is ignored. Prints one JSON object a line.\n\n"
      "  --structures  also print every AD structure\n"
-     "  --key HEX     16-byte key that opens what a Noren shelf node sealed\n",
+     "  --key HEX     16-byte key that opens what a Noren shelf node or a BTHome sensor\n"
+     "                sealed (BTHome: HCI events only, the address is needed)\n",
      cmd_decode},
     {"status", "[--json] [--socket PATH|--config DIR]", "how a running gateway is",
      "Prints identity, numbering, counters and what is wrong now, with the "

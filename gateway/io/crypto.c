@@ -59,7 +59,7 @@ int noren_aes_ccm_open(const uint8_t key[16], const uint8_t nonce[13], const uin
                        uint8_t *ret_plain)
 {
     EVP_CIPHER_CTX *c = ccm_begin(0, key, nonce, tag);
-    uint8_t plain[64];
+    uint8_t plain[256];
     int len, ok;
 
     must(n <= sizeof(plain));

@@ -17,7 +17,8 @@ void noren_hmac_sha256(const uint8_t *key, size_t key_n, const uint8_t *msg, siz
 /** AES-128 encryption of one block (FIPS 197). Cannot fail. */
 void noren_aes128_block(const uint8_t key[16], const uint8_t in[16], uint8_t ret_out[16]);
 
-/** AES-128-CCM (RFC 3610) with a 13-byte nonce and a 4-byte tag: checks and decrypts `n` (<= 64) bytes.
+/** AES-128-CCM (RFC 3610) with a 13-byte nonce and a 4-byte tag: checks and decrypts `n` bytes (<= 256, a
+ * whole AD structure; in firmware <= 64, it has no use for more).
  * Returns 0, or -1 when the tag is wrong; `ret_plain` (n bytes) is then untouched. */
 int noren_aes_ccm_open(const uint8_t key[16], const uint8_t nonce[13], const uint8_t *aad,
                        size_t aad_n, const uint8_t *in, size_t n, const uint8_t tag[4],

@@ -48,7 +48,10 @@ static int64_t do_due(struct norend *d, int64_t now_us)
     int64_t next_us;
 
     if (now_us >= d->next_second_us) {
-        sources_tick(&d->sources, now_us);
+        const char *complaint = sources_tick(&d->sources, now_us);
+
+        if (complaint != NULL)
+            log_line(LOG_LEVEL_WARNING, "%s; the rest goes on", complaint);
         engine_second(&d->engine);
         keep_recording(d);
         d->next_second_us = now_us + SECOND_US;

@@ -69,14 +69,6 @@ static void find_receivers(struct sources *s, const struct plan *plan)
         s->receivers[i] = plan_find_receiver(plan, s->config->board.radios[i].receiver);
 }
 
-static void note_ble(struct sources *s)
-{
-    const char *what = ble_degraded(s->ble);
-
-    snprintf(s->problems[PROBLEM_BLE], SOURCES_PROBLEM_SIZE, "%s%s",
-             what != NULL ? "bluetooth: " : "", what != NULL ? what : "");
-}
-
 int sources_open(struct sources *s, const struct config *config, const struct plan *plan)
 {
     bool real_radio = false, simulated = false;
@@ -186,12 +178,24 @@ void sources_read(struct sources *s, struct engine *e)
     }
 }
 
-void sources_tick(struct sources *s, int64_t now_us)
+const char *sources_tick(struct sources *s, int64_t now_us)
 {
-    if (s->ble != NULL) {
-        ble_tick(s->ble, now_us);
-        note_ble(s);
+    char now[SOURCES_PROBLEM_SIZE], *noted = s->problems[PROBLEM_BLE];
+    const char *what;
+
+    if (s->ble == NULL)
+        return NULL;
+    ble_tick(s->ble, now_us);
+    what = ble_degraded(s->ble);
+    snprintf(now, sizeof(now), "%s%s", what != NULL ? "bluetooth: " : "", what != NULL ? what : "");
+    if (strcmp(now, noted) != 0) {
+        memcpy(noted, now, sizeof(now));
+        return NULL;
     }
+    if (strcmp(now, s->ble_said) == 0)
+        return NULL;
+    memcpy(s->ble_said, now, sizeof(now));
+    return what != NULL ? s->ble_said : NULL;
 }
 
 struct adc_counters sources_adc_counters(const struct sources *s)

@@ -22,7 +22,8 @@ struct sources {
     struct adc *adc[BOARD_BANKS_MAX];
     uint16_t receivers[BOARD_RADIOS_MAX]; /**< the plan's index of each radio of the board */
     char problems[BOARD_BANKS_MAX + 2][SOURCES_PROBLEM_SIZE]; /**< "" = fine: banks, ble, sim */
-    int64_t unknown_receiver; /**< packets of a radio that the map does not have */
+    char ble_said[SOURCES_PROBLEM_SIZE]; /**< the complaint that sources_tick returned last */
+    int64_t unknown_receiver;            /**< packets of a radio that the map does not have */
 };
 
 /** Opens what the board has, with the places of `plan`. Failures of a source go to `problems`; returns 0,
@@ -38,8 +39,10 @@ int sources_fd(const struct sources *s);
 /** Feeds everything that waits to the engine. */
 void sources_read(struct sources *s, struct engine *e);
 
-/** About once a second. What the radio's scan keeper complains about goes to `problems`, and away again. */
-void sources_tick(struct sources *s, int64_t now_us);
+/** About once a second. What the radio's scan keeper complains about goes to `problems`, and away again.
+ * Returns a complaint that has lasted for two ticks and was not returned before, else NULL: a busy
+ * adapter is not worth a line in a log, one that is not there is. */
+const char *sources_tick(struct sources *s, int64_t now_us);
 
 /** Sum over all banks. */
 struct adc_counters sources_adc_counters(const struct sources *s);

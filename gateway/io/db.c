@@ -149,11 +149,11 @@ void db_close(struct db *d)
     free(d);
 }
 
-int db_limit_pages(struct db *d, int pages)
+int db_pragma(struct db *d, const char *setting)
 {
-    char sql[64];
+    char sql[96];
 
-    snprintf(sql, sizeof(sql), "PRAGMA max_page_count=%d", pages);
+    snprintf(sql, sizeof(sql), "PRAGMA %s", setting);
     return db_exec(d->file.sql, sql);
 }
 

@@ -104,7 +104,7 @@ int db_next(struct db *d, uint64_t after, struct db_row *ret);
 const struct db_identity *db_identity(const struct db *d);
 struct db_counters db_counters(const struct db *d);
 
-/** For tests: bounds the file to `pages` of 4 KiB, as a full disk would. */
-int db_limit_pages(struct db *d, int pages);
+/** For tests: another setting of the open file ("max_page_count=16": a full disk). 0 or -errno. */
+int db_pragma(struct db *d, const char *setting);
 
 #endif

@@ -9,6 +9,14 @@ if(NOREN_E2E)
     endforeach()
 endif()
 
+# Storage under a disk that breaks: the shipped db.c over a VFS of our own, no process to start.
+if(NOREN_E2E)
+    add_executable(faults_storage_cuts faults/storage.c faults/vfs.c)
+    target_link_libraries(faults_storage_cuts PRIVATE noren_io)
+    add_test(NAME faults_storage COMMAND faults_storage_cuts)
+    set_tests_properties(faults_storage PROPERTIES LABELS faults TIMEOUT 300)
+endif()
+
 # The unit's sandbox, judged by systemd itself. Skipped (77) where there is no systemd-analyze.
 if(NOREN_E2E)
     add_test(NAME faults_exposure COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/faults/exposure

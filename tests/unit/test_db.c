@@ -162,7 +162,7 @@ static void test_full_database_loses_nothing(void **state)
     uint64_t n = 0;
 
     (void)state;
-    assert_int_equal(db_limit_pages(d, 16), 0);
+    assert_int_equal(db_pragma(d, "max_page_count=16"), 0);
     while (n < 10000) {
         put(d, (int64_t)n, "full");
         n++;

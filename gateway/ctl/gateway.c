@@ -217,7 +217,9 @@ int cmd_tare(int argc, char **argv)
         return rc;
     if (optind != argc - 1)
         return ctl_usage(c.command, "wants one plate");
-    return order(&c, json_pack("{s:s}", "plate", argv[optind]), "tared: this plate is empty now");
+    return order(
+        &c, json_pack("{s:s}", "plate", argv[optind]),
+        "accepted: the plate is zero from its next quiet moment on; leave it alone until then");
 }
 
 int cmd_recount(int argc, char **argv)

@@ -17,7 +17,7 @@ const WORDS = {
     bannerOffline: "Gateway {gateways} is offline since {time}. Counts below are the last it reported.",
     bannerLost: "No connection to headquarters. Everything below is {age} old.",
     provisional: "provisional", retracted: "retracted", cleared: "cleared",
-    tallyOk: "in stock", tallyLow: "low", tallyOut: "out", tallyUnknown: "unknown", tallyMembers: "members here",
+    tallyOk: "in stock", tallyLow: "low", tallyOut: "out", tallyUnknown: "unknown", tallyMembers: "here now (members)",
     said: "{name}: {count}", saidUnknown: "{name}: unknown",
     hello: "Hello, {name}", inStore: "You are in {store}", atZone: "{zone} · for {age}", away: "You are not in a store now",
     lastVisit: "Last visit {time}", yourOffers: "Offers for you",

@@ -10,22 +10,17 @@
 
 #include <cmocka.h>
 
+#include "unit/books.h"
+
 #include "core/shop.h"
 
 #define UNUSED __attribute__((unused))
 #define S      NOREN_US_PER_S
 
-#define LOG_MAX  1024
-#define ROWS_MAX 256
-#define UNIT_MG  500000
+#define UNIT_MG 500000
 
 static struct shop *shop;
 static struct plan *plan;
-static struct batch *out;
-static struct event *events;
-static size_t events_n;
-static struct record *rows;
-static size_t rows_n;
 static int64_t now_us;
 static int64_t mass_mg; /* on the plate, sampled at 10 Hz; below 0: no plate is read */
 static uint8_t consent;
@@ -65,11 +60,8 @@ static int setup(void UNUSED **state)
 {
     shop = calloc(1, sizeof(*shop));
     plan = calloc(1, sizeof(*plan));
-    out = calloc(1, sizeof(*out));
-    events = calloc(LOG_MAX, sizeof(*events));
-    rows = calloc(ROWS_MAX, sizeof(*rows));
-    assert_true(shop != NULL && plan != NULL && out != NULL && events != NULL && rows != NULL);
-    events_n = rows_n = 0;
+    books_open();
+    assert_true(shop != NULL && plan != NULL);
     now_us = 0;
     mass_mg = -1;
     consent = CONSENT_ALL;
@@ -86,36 +78,8 @@ static int teardown(void UNUSED **state)
 {
     free(shop);
     free(plan);
-    free(out);
-    free(events);
-    free(rows);
+    books_close();
     return 0;
-}
-
-static void store(const struct record *r)
-{
-    size_t i = 0;
-
-    while (i < rows_n && (rows[i].kind != r->kind || strcmp(rows[i].key, r->key) != 0))
-        i++;
-    if (r->value[0] == '\0') {
-        if (i < rows_n)
-            rows[i] = rows[--rows_n];
-        return;
-    }
-    assert_true(i < ROWS_MAX);
-    rows[i] = *r;
-    rows_n += i == rows_n;
-}
-
-static void commit(void)
-{
-    for (size_t i = 0; i < out->events_n; i++) {
-        assert_true(events_n < LOG_MAX);
-        events[events_n++] = out->events[i];
-    }
-    for (size_t i = 0; i < out->records_n; i++)
-        store(&out->records[i]);
 }
 
 /* One observation after the ticks that were asked for. */

@@ -9,32 +9,22 @@
 
 #include <cmocka.h>
 
+#include "unit/books.h"
+
 #include "core/people.h"
 
 #define UNUSED __attribute__((unused))
 #define S      NOREN_US_PER_S
 
-/* Everything that was emitted and stored, as the database would hold it. */
-#define LOG_MAX  4096
-#define ROWS_MAX 256
-
 static struct people *people;
 static struct plan *plan;
-static struct batch *out;
-static struct event *events;
-static size_t events_n;
-static struct record *rows;
-static size_t rows_n;
 
 static int setup(void UNUSED **state)
 {
     people = calloc(1, sizeof(*people));
     plan = calloc(1, sizeof(*plan));
-    out = calloc(1, sizeof(*out));
-    events = calloc(LOG_MAX, sizeof(*events));
-    rows = calloc(ROWS_MAX, sizeof(*rows));
-    assert_true(people != NULL && plan != NULL && out != NULL && events != NULL && rows != NULL);
-    events_n = rows_n = 0;
+    books_open();
+    assert_true(people != NULL && plan != NULL);
     for (int i = 0; i < 3; i++) {
         snprintf(plan->receivers[i].id, NOREN_ID_SIZE, "r%d", i);
         snprintf(plan->zones[i].id, NOREN_ID_SIZE, "zone %d", i);
@@ -51,38 +41,8 @@ static int teardown(void UNUSED **state)
 {
     free(people);
     free(plan);
-    free(out);
-    free(events);
-    free(rows);
+    books_close();
     return 0;
-}
-
-static void store(const struct record *r)
-{
-    size_t i = 0;
-
-    while (i < rows_n && (rows[i].kind != r->kind || strcmp(rows[i].key, r->key) != 0))
-        i++;
-    if (r->value[0] == '\0') {
-        if (i < rows_n)
-            rows[i] = rows[--rows_n];
-        return;
-    }
-    assert_true(i < ROWS_MAX);
-    rows[i] = *r;
-    rows_n += i == rows_n;
-}
-
-/* What the shell does with a batch: events and rows in one transaction. */
-static void commit(void)
-{
-    for (size_t i = 0; i < out->events_n; i++) {
-        assert_true(events_n < LOG_MAX);
-        events[events_n++] = out->events[i];
-    }
-    for (size_t i = 0; i < out->records_n; i++)
-        store(&out->records[i]);
-    batch_clear(out);
 }
 
 static int64_t tick(int64_t t_us)

@@ -12,6 +12,7 @@ void radio_init(struct radio *r)
 void radio_clock(struct radio *r, int64_t utc_us, enum clock_quality quality)
 {
     members_clock(&r->members, utc_us, quality);
+    tags_clock(&r->tags, utc_us, quality);
 }
 
 static struct radio_node *find_node(struct radio *r, uint16_t node)
@@ -37,6 +38,46 @@ bool radio_node_key(struct radio *r, uint16_t node, const uint8_t key[16])
     return true;
 }
 
+static struct radio_sensor *find_sensor(struct radio *r, const uint8_t *address)
+{
+    for (size_t i = 0; i < r->sensors_n; i++)
+        if (memcmp(r->sensors[i].address, address, HCI_ADDRESS_SIZE) == 0)
+            return &r->sensors[i];
+    return NULL;
+}
+
+bool radio_sensor_key(struct radio *r, const uint8_t address[HCI_ADDRESS_SIZE],
+                      const uint8_t key[16])
+{
+    struct radio_sensor *s = find_sensor(r, address);
+
+    if (s == NULL && r->sensors_n == RADIO_SENSORS_MAX)
+        return false;
+    if (s == NULL)
+        s = &r->sensors[r->sensors_n++];
+    else if (memcmp(s->key, key, sizeof(s->key)) == 0)
+        return true;
+    *s = (struct radio_sensor){.heard = false};
+    memcpy(s->address, address, HCI_ADDRESS_SIZE);
+    memcpy(s->key, key, sizeof(s->key));
+    return true;
+}
+
+/* Somebody was resolved. A member's consent and what the controller measured decide whether it becomes an
+ * observation. -127 to 20 is what a controller may say (Core 5.4, Vol 4 Part E, 7.7.65.2). */
+static bool may_sight(struct radio *r, enum who_kind kind, uint8_t consent, int16_t rssi_dbm)
+{
+    if (kind == WHO_MEMBER && (consent & CONSENT_PRESENCE) == 0) {
+        r->counters.no_consent++;
+        return false;
+    }
+    if (rssi_dbm < -127 || rssi_dbm > 20) {
+        r->counters.no_rssi++;
+        return false;
+    }
+    return true;
+}
+
 /* A token was heard. False: nobody's, or a no of some kind; counted. */
 static bool hear_member(struct radio *r, const struct radio_in *in, const struct frame_member *f,
                         int16_t rssi_dbm, struct obs *ret)
@@ -48,15 +89,8 @@ static bool hear_member(struct radio *r, const struct radio_in *in, const struct
         return false;
     }
     r->counters.tokens_resolved++;
-    if ((who.consent & CONSENT_PRESENCE) == 0) {
-        r->counters.no_consent++;
+    if (!may_sight(r, WHO_MEMBER, who.consent, rssi_dbm))
         return false;
-    }
-    /* -127 to 20 is what a controller may say (Core 5.4, Vol 4 Part E, 7.7.65.2) */
-    if (rssi_dbm < -127 || rssi_dbm > 20) {
-        r->counters.no_rssi++;
-        return false;
-    }
     *ret = (struct obs){.t_us = in->t_us, .kind = OBS_SIGHTING};
     ret->u.sighting.receiver = in->receiver;
     ret->u.sighting.who.kind = WHO_MEMBER;
@@ -66,6 +100,60 @@ static bool hear_member(struct radio *r, const struct radio_in *in, const struct
     ret->u.sighting.path = PATH_TOKEN;
     ret->u.sighting.rssi_dbm = rssi_dbm;
     return true;
+}
+
+/* A tag was heard, by its EID or its address: the sighting of the member who carries it, or its own. */
+static bool hear_tag(struct radio *r, const struct radio_in *in, const struct tag *tag,
+                     int16_t rssi_dbm, struct obs *ret)
+{
+    enum who_kind kind = tag->member_ref[0] != '\0' ? WHO_MEMBER : WHO_TAG;
+
+    r->counters.tags_resolved++;
+    if (!may_sight(r, kind, tag->consent, rssi_dbm))
+        return false;
+    *ret = (struct obs){.t_us = in->t_us, .kind = OBS_SIGHTING};
+    ret->u.sighting.receiver = in->receiver;
+    ret->u.sighting.who.kind = kind;
+    memcpy(ret->u.sighting.who.ref, kind == WHO_MEMBER ? tag->member_ref : tag->id,
+           sizeof(ret->u.sighting.who.ref));
+    ret->u.sighting.consent = tag->consent;
+    ret->u.sighting.bucket = tag->bucket;
+    ret->u.sighting.path = PATH_TAG;
+    ret->u.sighting.rssi_dbm = rssi_dbm;
+    return true;
+}
+
+static bool hear_eid(struct radio *r, const struct radio_in *in,
+                     const struct frame_eddystone_eid *f, int16_t rssi_dbm, struct obs *ret)
+{
+    struct tag tag;
+
+    if (!tags_resolve_eid(&r->tags, f->eid, &tag)) {
+        r->counters.eids_unknown++;
+        return false;
+    }
+    return hear_tag(r, in, &tag, rssi_dbm, ret);
+}
+
+/* A BTHome frame was heard. Of a sensor whose key we have, only what proves to be its own counts; its
+ * readings have no use in the store yet. */
+static void hear_sensor(struct radio *r, const uint8_t *address, struct frame_bthome *f)
+{
+    struct radio_sensor *s = r->sensors_n > 0 ? find_sensor(r, address) : NULL;
+    uint8_t plain[DECODE_BTHOME_PLAIN];
+
+    if (s == NULL)
+        return;
+    if (f->encrypted && s->heard && f->counter == s->counter) {
+        r->counters.sensors_repeated++;
+    } else if (!f->encrypted || (s->heard && f->counter < s->counter) ||
+               decode_bthome_open(f, address, s->key, plain) != REFUSAL_NONE) {
+        r->counters.sensors_refused++;
+    } else {
+        s->heard = true;
+        s->counter = f->counter;
+        r->counters.sensors_good++;
+    }
 }
 
 /* A shelf node was heard. The counter is looked at before the tag, so that repetitions, which are most of
@@ -96,12 +184,42 @@ static bool hear_node(struct radio *r, const struct radio_in *in, struct frame_s
     return true;
 }
 
-/* One report. Appends to ret; returns how many. */
+/* One frame. True: an observation was written. */
+static bool hear_frame(struct radio *r, const struct radio_in *in, const struct hci_report *report,
+                       struct frame *f, struct obs *ret)
+{
+    r->counters.frames[f->kind]++;
+    switch (f->kind) {
+    case FRAME_MEMBER:
+        return hear_member(r, in, &f->u.member, report->rssi_dbm, ret);
+    case FRAME_SHELF:
+        return hear_node(r, in, &f->u.shelf, ret);
+    case FRAME_EDDYSTONE_EID:
+        return hear_eid(r, in, &f->u.eddystone_eid, report->rssi_dbm, ret);
+    case FRAME_BTHOME:
+        hear_sensor(r, report->address, &f->u.bthome);
+        return false;
+    case FRAME_IBEACON:
+    case FRAME_ALTBEACON:
+    case FRAME_EDDYSTONE_UID:
+    case FRAME_EDDYSTONE_URL:
+    case FRAME_EDDYSTONE_TLM:
+    case FRAME_EDDYSTONE_ETLM:
+    case FRAME_LINE:
+    case FRAME_KINDS:
+        break;
+    }
+    return false;
+}
+
+/* One report. Appends to ret, which has `room`; returns how many. */
 static size_t hear_report(struct radio *r, const struct radio_in *in,
-                          const struct hci_report *report, struct obs *ret)
+                          const struct hci_report *report, struct obs *ret, size_t room)
 {
     struct frame frames[DECODE_FRAMES_MAX];
     struct decode_result d = decode_advert(report->data, frames);
+    struct tag tag;
+    struct obs o;
     size_t n = 0;
 
     if (d.refused != REFUSAL_NONE) {
@@ -114,28 +232,20 @@ static size_t hear_report(struct radio *r, const struct radio_in *in,
     if (d.n == 0)
         r->counters.unknown++;
     for (size_t i = 0; i < d.n; i++) {
-        r->counters.frames[frames[i].kind]++;
-        switch (frames[i].kind) {
-        case FRAME_MEMBER:
-            n += hear_member(r, in, &frames[i].u.member, report->rssi_dbm, &ret[n]);
-            break;
-        case FRAME_SHELF:
-            n += hear_node(r, in, &frames[i].u.shelf, &ret[n]);
-            break;
-        case FRAME_IBEACON:
-        case FRAME_ALTBEACON:
-        case FRAME_EDDYSTONE_UID:
-        case FRAME_EDDYSTONE_URL:
-        case FRAME_EDDYSTONE_TLM:
-        case FRAME_EDDYSTONE_ETLM:
-        case FRAME_EDDYSTONE_EID:
-        case FRAME_BTHOME:
-        case FRAME_LINE:
-        case FRAME_KINDS:
-            break;
-        }
+        if (!hear_frame(r, in, report, &frames[i], n < room ? &ret[n] : &o))
+            continue;
+        if (n < room)
+            n++;
+        else
+            r->counters.crowded++;
     }
-    return n;
+    if ((report->address_type & 1) == 0 ||
+        !tags_resolve_address(&r->tags, report->address, in->t_us, &tag) ||
+        !hear_tag(r, in, &tag, report->rssi_dbm, n < room ? &ret[n] : &o))
+        return n;
+    if (n == room)
+        r->counters.crowded++;
+    return n < room ? n + 1 : n;
 }
 
 size_t radio_step(struct radio *r, const struct radio_in *in, struct obs ret[RADIO_OBS_MAX])
@@ -157,7 +267,7 @@ size_t radio_step(struct radio *r, const struct radio_in *in, struct obs ret[RAD
         if (hci_chain_part(chains, &report))
             r->counters.fragments++;
         else
-            n += hear_report(r, in, &report, ret + n);
+            n += hear_report(r, in, &report, ret + n, RADIO_OBS_MAX - n);
     }
     assert(n <= RADIO_OBS_MAX);
     return n;

@@ -16,6 +16,7 @@
 #include "core/limits.h"
 #include "core/members.h"
 #include "core/obs.h"
+#include "core/tags.h"
 
 /** What was heard and what became of it; all monotonic counters. */
 struct radio_counters {
@@ -30,11 +31,18 @@ struct radio_counters {
     int64_t fragments; /**< parts of advertisements longer than one event: not put together */
     int64_t tokens_resolved;
     int64_t tokens_unknown; /**< nobody's key fits, or the clock is not good enough */
+    int64_t tags_resolved;  /**< EIDs and addresses of tags */
+    int64_t eids_unknown;   /**< no tag says this EID now, or the clock is not good enough */
     int64_t no_consent;     /**< resolved, but the member did not agree to presence */
     int64_t no_rssi;        /**< resolved, but the controller did not measure a strength */
+    int64_t crowded;        /**< resolved, but the event had RADIO_OBS_MAX already */
     int64_t nodes_good;     /**< shelf node readings passed on */
     int64_t nodes_repeated; /**< the last reading once more: a node says each several times */
     int64_t nodes_refused;  /**< no key of that node, wrong tag, or a counter that went back */
+    int64_t sensors_good;   /**< BTHome frames opened with the sender's key */
+    int64_t sensors_repeated;
+    int64_t
+        sensors_refused; /**< wrong tag, a counter that went back, or in the clear despite a key */
 };
 
 #define RADIO_NODES_MAX 256
@@ -47,10 +55,23 @@ struct radio_node {
     uint8_t key[16];
 };
 
-/** All state of reception. `members` may be replaced at any time between two calls (core/members.h says
- * how); call radio_clock() right after. About 10 KB besides the members' own block. */
+#define RADIO_SENSORS_MAX 64
+
+/** A BTHome sensor that we have the key of. */
+struct radio_sensor {
+    uint8_t address[HCI_ADDRESS_SIZE]; /**< least significant byte first; never leaves radio.c */
+    bool heard;                        /**< `counter` is meaningful */
+    uint32_t counter;                  /**< of the last frame that was accepted */
+    uint8_t key[16];
+};
+
+/** All state of reception. `members` and `tags` may be replaced at any time between two calls
+ * (core/members.h says how); call radio_clock() right after. About 10 KB besides their own blocks. */
 struct radio {
     struct members members;
+    struct tags tags;
+    struct radio_sensor sensors[RADIO_SENSORS_MAX];
+    size_t sensors_n;
     struct radio_node nodes[RADIO_NODES_MAX];
     size_t nodes_n;
     struct hci_chains chains[RECEIVERS_MAX];
@@ -65,10 +86,10 @@ struct radio_in {
     size_t n;
 };
 
-/* An event has at most 255 bytes and a token 16, a shelf node more: there can be no more. */
+/* An event of 255 bytes holds 14 tokens; one of many advertisements of tags more, if somebody made it up. */
 #define RADIO_OBS_MAX 16
 
-/** Nobody, no nodes, no time. */
+/** Nobody, no nodes, no tags, no time. */
 void radio_init(struct radio *r);
 
 /** What time it is; tokens are accepted only while it is synced or held. Call about once a second: each
@@ -78,6 +99,12 @@ void radio_clock(struct radio *r, int64_t utc_us, enum clock_quality quality);
 /** The key of one shelf node; replaces an earlier one (and its counter, if the key differs). False when
  * there are RADIO_NODES_MAX already. */
 bool radio_node_key(struct radio *r, uint16_t node, const uint8_t key[16]);
+
+/** The key of one BTHome sensor, its address least significant byte first; replaces an earlier one as
+ * radio_node_key() does. From then on only what that key opens, with a counter that goes up, is taken from
+ * the address. False when there are RADIO_SENSORS_MAX already. */
+bool radio_sensor_key(struct radio *r, const uint8_t address[HCI_ADDRESS_SIZE],
+                      const uint8_t key[16]);
 
 /** Decodes one packet. Returns how many observations were written to `ret` (at most RADIO_OBS_MAX). */
 size_t radio_step(struct radio *r, const struct radio_in *in, struct obs ret[RADIO_OBS_MAX]);

@@ -263,6 +263,134 @@ static void test_full_event(void **state)
     free(f);
 }
 
+/* Service data of FEAA with the EID that the tag with this key says now; 14 bytes. */
+static void eid_ad(uint8_t key, uint8_t ret[14])
+{
+    const uint8_t k[TAG_KEY_SIZE] = {key};
+
+    memcpy(ret, (const uint8_t[]){13, 0x16, 0xaa, 0xfe, 0x30, 0xee}, 6);
+    tags_eid(k, 10, NOREN_VECTOR_UNIX_S, ret + 6);
+}
+
+static void test_tags(void **state)
+{
+    struct fixture *f = make();
+    struct tag cart = {.id = "cart", .kind = TAG_EID, .k = 10, .key = {1}},
+               badge = {.id = "badge", .kind = TAG_IRK, .key = {2}},
+               card = {.id = "card",
+                       .member_ref = "m-9",
+                       .consent = CONSENT_PRESENCE,
+                       .bucket = 7,
+                       .kind = TAG_EID,
+                       .k = 10,
+                       .key = {3}},
+               unwilling = card;
+    void *memory = calloc(1, tags_size(8));
+    uint8_t ads[4][14], packet[257], flags[] = {2, 0x01, 0x06};
+    const struct obs *o = f->obs;
+    struct wr address = wr_init(packet + 6, 6);
+
+    (void)state;
+    assert_non_null(memory);
+    tags_init(&f->radio.tags, memory, 8);
+    unwilling.consent = CONSENT_OFFERS;
+    unwilling.key[0] = 4;
+    assert_null(tags_add(&f->radio.tags, &cart));
+    assert_null(tags_add(&f->radio.tags, &badge));
+    assert_null(tags_add(&f->radio.tags, &card));
+    assert_null(tags_add(&f->radio.tags, &unwilling));
+    radio_clock(&f->radio, UTC_US, CLOCK_SYNCED);
+    for (uint8_t i = 0; i < 4; i++)
+        eid_ad((uint8_t[]){1, 3, 4, 9}[i], ads[i]);
+    assert_int_equal(step(f, packet, legacy(packet, RSSI, ads[0], ads[1], ads[2], ads[3], NULL)),
+                     2);
+    assert_int_equal(o[0].u.sighting.who.kind, WHO_TAG);
+    assert_string_equal(o[0].u.sighting.who.ref, "cart");
+    assert_int_equal(o[0].u.sighting.path, PATH_TAG);
+    assert_int_equal(o[0].u.sighting.rssi_dbm, RSSI);
+    assert_int_equal(o[1].u.sighting.who.kind, WHO_MEMBER);
+    assert_string_equal(o[1].u.sighting.who.ref, "m-9");
+    assert_int_equal(o[1].u.sighting.consent, CONSENT_PRESENCE);
+    assert_int_equal(o[1].u.sighting.bucket, 7);
+    assert_int_equal(f->radio.counters.tags_resolved, 3);
+    assert_int_equal(f->radio.counters.eids_unknown, 1);
+    assert_int_equal(f->radio.counters.no_consent, 1);
+    /* an address is enough, whatever is said under it; a public one of the same bytes is another's */
+    assert_int_equal(step(f, packet, legacy(packet, RSSI, flags, NULL)), 0);
+    wr_le(&address, tags_ah(badge.key, 0x4abcde), 3);
+    wr_le(&address, 0x4abcde, 3);
+    assert_int_equal(step(f, packet, 4 + 9 + 3 + 1), 1);
+    assert_string_equal(o[0].u.sighting.who.ref, "badge");
+    packet[5] = 0;
+    assert_int_equal(step(f, packet, 4 + 9 + 3 + 1), 0);
+    free(memory);
+    free(f);
+}
+
+/* More sightings than an event is good for: the first RADIO_OBS_MAX, the rest counted. */
+static void test_crowded(void **state)
+{
+    struct fixture *f = make();
+    struct tag badge = {.id = "badge", .kind = TAG_IRK, .key = {2}};
+    void *memory = calloc(1, tags_size(1));
+    uint8_t packet[257];
+    struct wr w = wr_init(packet, sizeof(packet));
+
+    (void)state;
+    assert_non_null(memory);
+    tags_init(&f->radio.tags, memory, 1);
+    assert_null(tags_add(&f->radio.tags, &badge));
+    wr_copy(&w, (const uint8_t[]){HCI_LE_META, 2 + 25 * 10, HCI_LE_ADV_REPORT, 25}, 4);
+    for (int i = 0; i < 25; i++) {
+        wr_copy(&w, (const uint8_t[]){3, 1}, 2);
+        wr_le(&w, tags_ah(badge.key, 0x4abcde), 3);
+        wr_le(&w, 0x4abcde, 3);
+        wr_copy(&w, (const uint8_t[]){0, (uint8_t)RSSI}, 2);
+    }
+    assert_int_equal(step(f, packet, w.n), RADIO_OBS_MAX);
+    assert_int_equal(f->radio.counters.crowded, 25 - RADIO_OBS_MAX);
+    free(memory);
+    free(f);
+}
+
+/* The published example (bthome.io/encryption), then played back, forged, and in the clear. */
+static void test_sensor(void **state)
+{
+    static const uint8_t key[16] = {0x23, 0x1d, 0x39, 0xc1, 0xd7, 0xcc, 0x1a, 0xb1,
+                                    0xae, 0xe2, 0x24, 0xcd, 0x09, 0x6d, 0xb9, 0x32},
+                         address[6] = {0xa5, 0x80, 0x8f, 0xe6, 0x48, 0x54};
+    uint8_t first[] = {0x12, 0x16, 0xd2, 0xfc, 0x41, 0xe4, 0x45, 0xf3, 0xc9, 0x96,
+                       0x2b, 0x33, 0x22, 0x11, 0x00, 0x6c, 0x7c, 0x45, 0x19},
+            later[] = {0x12, 0x16, 0xd2, 0xfc, 0x41, 0xa4, 0x72, 0x66, 0xc9, 0x5f,
+                       0x73, 0x00, 0x11, 0x22, 0x33, 0x78, 0x23, 0x72, 0x14},
+            clear[] = {6, 0x16, 0xd2, 0xfc, 0x40, 0x01, 0x61}, packet[257];
+    struct fixture *f = make();
+    const struct radio_counters *c = &f->radio.counters;
+    const uint8_t *const ads[] = {first, first, later, first, clear};
+
+    (void)state;
+    assert_true(radio_sensor_key(&f->radio, address, key));
+    for (size_t i = 0; i < 5; i++) {
+        size_t n = legacy(packet, RSSI, ads[i], NULL);
+
+        step(f, packet, n); /* a stranger's address */
+        memcpy(packet + 6, address, sizeof(address));
+        step(f, packet, n);
+    }
+    assert_int_equal(c->sensors_good, 2);
+    assert_int_equal(c->sensors_repeated, 1);
+    assert_int_equal(c->sensors_refused, 2);
+    assert_true(radio_sensor_key(&f->radio, address, key)); /* no way to replay */
+    legacy(packet, RSSI, first, NULL);
+    memcpy(packet + 6, address, sizeof(address));
+    step(f, packet, 4 + 9 + sizeof(first) + 1);
+    assert_int_equal(c->sensors_refused, 3);
+    for (uint8_t i = 0; f->radio.sensors_n < RADIO_SENSORS_MAX; i++)
+        assert_true(radio_sensor_key(&f->radio, (const uint8_t[6]){i}, key));
+    assert_false(radio_sensor_key(&f->radio, (const uint8_t[6]){0xff}, key));
+    free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +399,9 @@ int main(void)
         cmocka_unit_test(test_strangers_are_counted),
         cmocka_unit_test(test_extended),
         cmocka_unit_test(test_full_event),
+        cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_crowded),
+        cmocka_unit_test(test_sensor),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,13 @@
  * and a lean that is quiet by chance is rarely a whole number of pieces. */
 #define UNKNOWN_US   (5 * NOREN_US_PER_S)
 #define AMBIGUOUS_US (2 * NOREN_US_PER_S)
+/* A plate bends its neighbours: 10..16 g were measured beside a pick, at both sides at most twice that. */
+#define BEND_MG    (40 * NOREN_MG_PER_G)
+#define BEND_TIMES 8 /* what bends us is felt by the neighbour so many times stronger at least */
+#define BEND_WAIT_US \
+    (NOREN_US_PER_S / 8) /* the neighbour's own quick path sees it as late as ours */
+#define BENT_MAX_US   (60 * NOREN_US_PER_S)
+#define BEND_AFTER_US (NOREN_US_PER_S * 7 / 10)
 
 static const char *gtin_of(const struct shelf_at *at, uint8_t facing)
 {
@@ -145,6 +152,60 @@ static bool same_claim(const struct shelf_claim *a, const struct shelf_claim *b)
     return a->kind == b->kind && a->quantity == b->quantity && strcmp(a->gtin, b->gtin) == 0;
 }
 
+static bool bends_us(const struct shelf_at *at, uint16_t index, int64_t delta_mg)
+{
+    const struct shelf_plate *p = &at->s->plates[at->s->plate_slots[index]];
+    const struct weigh *w = &p->weigh;
+    int64_t force_mg = w->moved_mg < 0 ? -w->moved_mg : w->moved_mg;
+
+    if (!w->settled || !w->has_ref || p->alert != 0 || at->now_us - p->seen_us > NOREN_US_PER_S)
+        return false;
+    if (w->away)
+        return force_mg >= BEND_TIMES * delta_mg || !w->resting;
+    return !w->resting || at->now_us - w->rest_since_us < BEND_AFTER_US;
+}
+
+/* A plan that names no neighbours lists plates side by side. */
+static bool neighbour_bends(const struct shelf_at *at, int64_t size_mg)
+{
+    const struct plan_plate *p = at->plan_plate, *all = at->plan->plates;
+    uint16_t i = at->index;
+
+    for (uint8_t k = 0; k < p->neighbours_n; k++)
+        if (bends_us(at, p->neighbours[k], size_mg))
+            return true;
+    if (p->neighbours_n > 0)
+        return false;
+    return (i > 0 && all[i - 1].fixture == p->fixture &&
+            bends_us(at, (uint16_t)(i - 1), size_mg)) ||
+           (i + 1 < at->plan->plates_n && all[i + 1].fixture == p->fixture &&
+            bends_us(at, (uint16_t)(i + 1), size_mg));
+}
+
+/* Is this small change perhaps only a neighbour that bends under somebody's hand? Then it is over when the
+ * neighbour rests. */
+static bool may_be_bent(const struct shelf_at *at, int64_t delta_mg)
+{
+    int64_t size_mg = delta_mg < 0 ? -delta_mg : delta_mg;
+
+    return size_mg <= BEND_MG &&
+           (at->now_us - at->plate->weigh.away_us < BEND_WAIT_US || neighbour_bends(at, size_mg));
+}
+
+void shelf_learn_bend(const struct shelf_at *at)
+{
+    struct shelf_plate *p = at->plate;
+    int64_t off_mg = p->weigh.level_mg - weigh_reference_mg(&p->weigh);
+    int64_t size_mg = off_mg < 0 ? -off_mg : off_mg;
+
+    if (!p->weigh.has_ref || (p->bend_mg == 0 && size_mg < 2 * NOREN_MG_PER_G))
+        return;
+    if (!neighbour_bends(at, 0))
+        p->bend_mg = 0;
+    else if (p->weigh.calm && p->change == 0 && size_mg <= BEND_MG)
+        p->bend_mg = off_mg;
+}
+
 /* The load left its reference and moves: say so at once, as well as it can be told. */
 void shelf_claim(const struct shelf_at *at)
 {
@@ -154,6 +215,8 @@ void shelf_claim(const struct shelf_at *at)
     struct count count;
 
     if (at->plan_plate->facings_n == 0 || p->tare_wanted)
+        return;
+    if (p->change == 0 && may_be_bent(at, p->weigh.moved_mg))
         return;
     if (p->change != 0 && (at->now_us - p->claim_us < CLAIM_US || p->rev >= CLAIM_REVS))
         return;
@@ -190,7 +253,7 @@ void shelf_retract(const struct shelf_at *at)
 /* The resting load becomes the reference and the change is over. */
 static void close_change(const struct shelf_at *at)
 {
-    weigh_set_reference(&at->plate->weigh, at->plate->weigh.level_mg, 0);
+    weigh_set_reference(&at->plate->weigh, at->plate->weigh.level_mg - at->plate->bend_mg, 0);
     at->plate->change = 0;
     at->plate->drift_told = false;
     shelf_save_plate(at);
@@ -259,14 +322,23 @@ static void settle_doubt(const struct shelf_at *at, const struct count *count, i
 void shelf_settle(const struct shelf_at *at)
 {
     struct weigh *w = &at->plate->weigh;
-    int64_t delta_mg = w->level_mg - weigh_reference_mg(w), rest_us = at->now_us - w->rest_since_us;
+    int64_t delta_mg = w->level_mg - weigh_reference_mg(w) - at->plate->bend_mg;
+    int64_t rest_us = at->now_us - w->rest_since_us;
     struct count count = count_change(at->plan_plate, delta_mg, w->sigma_mg);
+    /* A hand weighs something, it never makes a plate lighter: what was lost is believed sooner. */
+    bool still = w->calm || delta_mg < 0;
 
-    if (at->plate->tare_wanted)
+    if (at->plate->tare_wanted || may_be_bent(at, delta_mg))
         return;
-    if (count.verdict == COUNT_SURE)
+    if (w->calm && at->now_us - w->calm_since_us < rest_us)
+        rest_us = at->now_us - w->calm_since_us;
+    if (count.verdict == COUNT_SURE && still)
         settle_count(at, &count, delta_mg);
-    else if (rest_us >= (count.verdict == COUNT_UNKNOWN ? UNKNOWN_US : AMBIGUOUS_US))
+    else if (count.verdict != COUNT_SURE && neighbour_bends(at, 0) &&
+             at->now_us - w->away_us < BENT_MAX_US)
+        shelf_claim(at); /* perhaps a pick, and somebody holds on to the plate beside it */
+    else if (count.verdict != COUNT_SURE && w->calm &&
+             rest_us >= (count.verdict == COUNT_UNKNOWN ? UNKNOWN_US : AMBIGUOUS_US))
         settle_doubt(at, &count, delta_mg);
     else
         shelf_claim(at);

@@ -14,6 +14,8 @@
 #define SHELF_PLATE_EVENTS  (6 + 2 * PLATE_FACINGS_MAX)
 #define SHELF_PLATE_RECORDS (3 + 2 * PLATE_FACINGS_MAX)
 
+/** Learns how far a hand that rests on a neighbour bends this plate, and forgets it when the hand is gone. */
+void shelf_learn_bend(const struct shelf_at *at);
 /** The load left its reference and moves: says so at once, as well as it can be told. */
 void shelf_claim(const struct shelf_at *at);
 /** The load rests away from its reference: settles the change as soon as it is plausible. */

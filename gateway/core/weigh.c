@@ -19,6 +19,8 @@
 #define QUIET_MS       500    /* window of the slow path */
 #define QUIET_MIN      4      /* 8 SPS give five in that time */
 #define QUIET_SPAN     400    /* ms between its oldest and newest sample at least */
+#define CALM_MS        900    /* a hand cannot be as still as goods for so long ... */
+#define CALM_SIGMAS    7      /* ... its tremor and sway stand out of the scale's own noise */
 #define SIGMA_MIN_MG   300    /* below this a load cell's noise is not worth learning */
 #define SIGMA_START_MG 5000   /* the noisiest real plates that we have a recording of have 2 g */
 #define LEARN_US       500000 /* noise is learnt twice a second, slowly */
@@ -234,10 +236,43 @@ static void learn_noise(struct weigh *w, const struct window *win, int64_t unit_
         if (t_us - w->learnt_us < LEARN_US)
             return;
         w->learnt_us = t_us;
+        /* A bump that does not leave the reference is no noise: growth is slow, whatever its size. */
+        if (w->settled && sigma > 2 * w->sigma_mg)
+            sigma = 2 * w->sigma_mg;
         w->sigma_mg = larger(w->sigma_mg + (sigma - w->sigma_mg) / 16, SIGMA_MIN_MG);
     }
     if (!w->settled && t_us - w->began_us > STUCK_US)
         w->sigma_known = true;
+}
+
+/* Is the load as still as goods alone? Hands rest well enough to pass for quiet, and hold on a scale what looks
+ * like goods; but they tremble and sway by several per cent of their force. */
+static void look_for_calm(struct weigh *w, int64_t unit_mg, int64_t t_us)
+{
+    int32_t low = INT32_MAX, high = INT32_MIN;
+    uint32_t now_ms = w->ring[w->ring_head].t_ms, age_ms = 0;
+    int64_t share = unit_mg / 150;
+    int n = 0;
+
+    for (; n < w->ring_n && (age_ms < CALM_MS || n < QUIET_MIN); n++) {
+        int at = (w->ring_head + WEIGH_RING - n) % WEIGH_RING;
+        int32_t mass_mg = w->ring[at].mass_mg;
+
+        age_ms = now_ms - w->ring[at].t_ms;
+        low = mass_mg < low ? mass_mg : low;
+        high = mass_mg > high ? mass_mg : high;
+    }
+    if (share > 10 * NOREN_MG_PER_G)
+        share = 10 * NOREN_MG_PER_G;
+    if (n < QUIET_MIN || age_ms < CALM_MS * 8 / 10 ||
+        (int64_t)high - low >
+            larger(larger(2 * NOREN_MG_PER_G, CALM_SIGMAS * w->sigma_mg), share)) {
+        w->calm = false;
+        return;
+    }
+    if (!w->calm)
+        w->calm_since_us = t_us - (int64_t)age_ms * NOREN_US_PER_MS;
+    w->calm = true;
 }
 
 /* Is the window quiet: small spread, and no slope between its halves? Updates level and rest. */
@@ -322,6 +357,7 @@ enum weigh_signal weigh_sample(struct weigh *w, int64_t unit_mg, int64_t t_us, i
         return WEIGH_NOTHING;
     learn_noise(w, &win, unit_mg, t_us);
     look_for_rest(w, &win, unit_mg, t_us);
+    look_for_calm(w, unit_mg, t_us);
     if (!w->settled)
         return w->resting ? first_value(w, unit_mg, t_us) : WEIGH_NOTHING;
     if (!w->has_ref)

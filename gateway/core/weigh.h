@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/** Thinned samples that are kept: 25 ms apart or more, so at least 0.8 s. */
-#define WEIGH_RING 32
+/** Thinned samples that are kept: 25 ms apart or more, so at least 1.2 s. */
+#define WEIGH_RING 48
 
 enum weigh_signal {
     WEIGH_NOTHING, /**< nothing new, or not enough samples yet */
@@ -39,6 +39,7 @@ struct weigh {
     bool away;        /**< the load left the reference */
     bool drifted;     /**< slow tracking reached its limit and stopped */
     bool resting;     /**< quiet now */
+    bool calm;        /**< as still as goods alone are, for longer: no hand is there */
     bool sigma_known; /**< sigma_mg was learnt, not guessed */
     int64_t
         ref_ug; /**< reference in micrograms: tracking moves it by less than a milligram at a time */
@@ -48,6 +49,7 @@ struct weigh {
     int64_t moved_mg;   /**< newest quick estimate of the distance from the reference */
     int64_t rest_anchor_mg;
     int64_t rest_since_us;
+    int64_t calm_since_us;
     int64_t quiet_us;   /**< when a window was quiet last */
     int64_t began_us;   /**< when the stream began; 0: not yet */
     int64_t away_us;    /**< when it left */

@@ -150,7 +150,8 @@ struct decoder {
 /** The table, FRAME_KINDS rows in the order of enum frame_kind. */
 extern const struct decoder decoders[FRAME_KINDS];
 
-/* A legacy advertisement holds six frames at most, an event's worth of extended data 51. */
+/* A legacy advertisement holds six frames at most, an event's worth of extended data 51. The longest
+ * advertisement there is (1650 bytes) could hold 330 empty ones: more than 64 are refused. */
 #define DECODE_FRAMES_MAX 64
 
 /** Runs one row over one AD structure. REFUSAL_NONE: *ret_n frames were appended to `ret` (they fit). */

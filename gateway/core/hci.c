@@ -9,6 +9,7 @@
 #define EXTENDED_REPORTS_MAX 0x0a
 #define LEGACY_DATA_MAX      31
 #define EXTENDED_DATA_MAX    229
+#define PHY_CODED            3
 
 /* Event_Type | Address_Type | Address x6 | Data_Length | Data | RSSI */
 static void read_legacy(struct rd *r, struct hci_report *ret)
@@ -17,6 +18,7 @@ static void read_legacy(struct rd *r, struct hci_report *ret)
     ret->address_type = rd_u8(r);
     ret->address = rd_take(r, HCI_ADDRESS_SIZE);
     ret->sid = 0xff;
+    ret->coded = false;
     ret->data_status = HCI_DATA_COMPLETE;
     ret->data = rd_sub(r, rd_u8(r));
     ret->rssi_dbm = (int16_t)rd_sign_extend(rd_u8(r), 8);
@@ -27,12 +29,15 @@ static void read_legacy(struct rd *r, struct hci_report *ret)
 static void read_extended(struct rd *r, struct hci_report *ret)
 {
     uint16_t type = rd_le16(r);
+    uint8_t primary, secondary;
 
     ret->event_type = type & 0x1f;
     ret->data_status = (enum hci_data)(type >> 5 & 3);
     ret->address_type = rd_u8(r);
     ret->address = rd_take(r, HCI_ADDRESS_SIZE);
-    rd_take(r, 2);
+    primary = rd_u8(r);
+    secondary = rd_u8(r);
+    ret->coded = primary == PHY_CODED || secondary == PHY_CODED;
     ret->sid = rd_u8(r);
     rd_take(r, 1);
     ret->rssi_dbm = (int16_t)rd_sign_extend(rd_u8(r), 8);
@@ -85,29 +90,71 @@ enum refusal hci_open(const uint8_t *packet, size_t n, struct hci_walk *ret)
     return check.r.bad ? REFUSAL_HCI_REPORT : REFUSAL_HCI_TRAILING;
 }
 
-bool hci_chain_part(struct hci_chains *c, const struct hci_report *report)
+static bool is_of(const struct hci_chain *ch, uint16_t source, const struct hci_report *report)
 {
-    size_t i;
+    return ch->open && ch->source == source && ch->sid == report->sid &&
+           ch->address_type == report->address_type &&
+           memcmp(ch->address, report->address, HCI_ADDRESS_SIZE) == 0;
+}
+
+/* A chain that is not in use; when there is none, the one begun longest ago is given up. */
+static struct hci_chain *begin_chain(struct hci_chains *c, uint16_t source,
+                                     const struct hci_report *report)
+{
+    size_t i = c->next;
+    struct hci_chain *ch;
+
+    for (size_t k = 0; k < HCI_CHAINS_MAX && c->chain[i].open; k++)
+        i = (i + 1) % HCI_CHAINS_MAX;
+    c->next = (uint8_t)((i + 1) % HCI_CHAINS_MAX);
+    ch = &c->chain[i];
+    ch->open = true;
+    ch->lost = false;
+    ch->source = source;
+    ch->sid = report->sid;
+    ch->address_type = report->address_type;
+    memcpy(ch->address, report->address, HCI_ADDRESS_SIZE);
+    ch->n = 0;
+    return ch;
+}
+
+static void append_part(struct hci_chain *ch, const struct rd *data)
+{
+    struct wr w = wr_init(ch->data, sizeof(ch->data));
+
+    w.n = ch->n;
+    wr_copy(&w, data->p, data->n);
+    ch->n = (uint16_t)w.n;
+    ch->lost = ch->lost || w.bad;
+}
+
+enum hci_part hci_chain(struct hci_chains *c, uint16_t source, struct hci_report *report)
+{
+    struct hci_chain *ch = NULL;
 
     if (!report->extended)
-        return false;
-    for (i = 0; i < HCI_CHAINS_MAX; i++)
-        if (c->chain[i].open && c->chain[i].sid == report->sid &&
-            c->chain[i].address_type == report->address_type &&
-            memcmp(c->chain[i].address, report->address, HCI_ADDRESS_SIZE) == 0)
-            break;
-    if (report->data_status != HCI_DATA_MORE) {
-        if (i < HCI_CHAINS_MAX)
-            c->chain[i].open = false;
-        return i < HCI_CHAINS_MAX || report->data_status != HCI_DATA_COMPLETE;
+        return HCI_WHOLE;
+    for (size_t i = 0; i < HCI_CHAINS_MAX && ch == NULL; i++)
+        if (is_of(&c->chain[i], source, report))
+            ch = &c->chain[i];
+    switch (report->data_status) {
+    case HCI_DATA_MORE:
+        if (ch == NULL)
+            ch = begin_chain(c, source, report);
+        append_part(ch, &report->data);
+        return HCI_PART;
+    case HCI_DATA_COMPLETE:
+        if (ch == NULL)
+            return HCI_WHOLE;
+        append_part(ch, &report->data);
+        ch->open = false;
+        report->data = rd_init(ch->data, ch->n);
+        return ch->lost ? HCI_OVERLONG : HCI_JOINED;
+    case HCI_DATA_CUT:
+    case HCI_DATA_RESERVED:
+        break;
     }
-    if (i == HCI_CHAINS_MAX) {
-        i = c->next;
-        c->next = (uint8_t)((c->next + 1) % HCI_CHAINS_MAX);
-        c->chain[i].open = true;
-        c->chain[i].sid = report->sid;
-        c->chain[i].address_type = report->address_type;
-        memcpy(c->chain[i].address, report->address, HCI_ADDRESS_SIZE);
-    }
-    return true;
+    if (ch != NULL)
+        ch->open = false;
+    return HCI_CUT;
 }

@@ -41,6 +41,7 @@ struct hci_report {
     const uint8_t
         *address;     /**< HCI_ADDRESS_SIZE bytes, least significant first; never leaves radio.c */
     uint8_t sid;      /**< advertising set, ff = none */
+    bool coded;       /**< heard on LE Coded PHY, primary or secondary */
     int16_t rssi_dbm; /**< HCI_RSSI_UNKNOWN = not measured */
     struct rd data;   /**< AD structures */
 };
@@ -59,21 +60,41 @@ enum refusal hci_open(const uint8_t *packet, size_t n, struct hci_walk *ret);
 /** The next report; false after the last one. */
 bool hci_next(struct hci_walk *w, struct hci_report *ret);
 
-#define HCI_CHAINS_MAX 4
+/* Core 5.4, Vol 4 Part E, 7.8.57: the most that an advertisement can hold, in as many reports as it takes. */
+#define HCI_CHAIN_BYTES 1650
+/* Advertisements being put together at a time, of all controllers together; more than one event's reports,
+ * so that what a report completes is not overwritten by the others of its event. */
+#define HCI_CHAINS_MAX 16
 
-/** Advertisements of which parts arrived and the last part did not: the tail of such a chain says
- * "complete" and would be read as if AD structures began with it. Zeroed = none. */
-struct hci_chains {
-    struct {
-        bool open;
-        uint8_t address[HCI_ADDRESS_SIZE], address_type, sid;
-    } chain[HCI_CHAINS_MAX];
-    uint8_t next; /**< the one that is given up when all are open */
+/** An advertisement of which parts have arrived, told by controller, address and advertising set. */
+struct hci_chain {
+    bool open;
+    bool lost; /**< it became too long: what is left of it is passed over */
+    uint16_t source;
+    uint8_t address[HCI_ADDRESS_SIZE], address_type, sid;
+    uint16_t n;
+    uint8_t data[HCI_CHAIN_BYTES];
 };
 
-/** True when this report is a part of a longer advertisement (and not to be decoded by itself). Keep one
- * for each controller. Parts are not put together yet: who sends more than one event holds (229 bytes and
- * more) is nobody that Noren knows. */
-bool hci_chain_part(struct hci_chains *c, const struct hci_report *report);
+/** Longer advertisements of any number of controllers. Zeroed = none. 27 KB. */
+struct hci_chains {
+    struct hci_chain chain[HCI_CHAINS_MAX];
+    uint8_t next; /**< where the search for a free one begins, and which is given up when none is */
+};
+
+/** What a report is. */
+enum hci_part {
+    HCI_WHOLE,    /**< an advertisement by itself */
+    HCI_PART,     /**< kept; the rest is yet to come */
+    HCI_JOINED,   /**< the last part; the report's data is now the whole advertisement */
+    HCI_CUT,      /**< the controller lost the rest: nothing to decode */
+    HCI_OVERLONG, /**< the last part of more than HCI_CHAIN_BYTES: nothing to decode */
+};
+
+/** Puts advertisements together that a controller reports in parts. `source` tells controllers apart. When
+ * the result is HCI_JOINED, `report->data` is borrowed from `c` and stays while no more than
+ * HCI_CHAINS_MAX - 1 further advertisements begin. An advertisement cut off is not decoded: which of its
+ * structures is the last whole one is known, but what the sender meant by all of them is not. */
+enum hci_part hci_chain(struct hci_chains *c, uint16_t source, struct hci_report *report);
 
 #endif

@@ -248,9 +248,32 @@ static size_t hear_report(struct radio *r, const struct radio_in *in,
     return n < room ? n + 1 : n;
 }
 
+/* Puts longer advertisements together. True: the report is an advertisement. */
+static bool is_whole(struct radio *r, const struct radio_in *in, struct hci_report *report)
+{
+    enum hci_part part = hci_chain(&r->chains, in->receiver, report);
+
+    switch (part) {
+    case HCI_JOINED:
+        r->counters.joined++;
+        return true;
+    case HCI_WHOLE:
+        return true;
+    case HCI_PART:
+        break;
+    case HCI_CUT:
+        r->counters.cut++;
+        break;
+    case HCI_OVERLONG:
+        r->counters.overlong++;
+        break;
+    }
+    r->counters.fragments++;
+    return false;
+}
+
 size_t radio_step(struct radio *r, const struct radio_in *in, struct obs ret[RADIO_OBS_MAX])
 {
-    struct hci_chains *chains = &r->chains[in->receiver < RECEIVERS_MAX ? in->receiver : 0];
     struct hci_report report;
     struct hci_walk walk;
     enum refusal refused = hci_open(in->packet, in->n, &walk);
@@ -264,9 +287,8 @@ size_t radio_step(struct radio *r, const struct radio_in *in, struct obs ret[RAD
     }
     while (hci_next(&walk, &report)) {
         r->counters.reports++;
-        if (hci_chain_part(chains, &report))
-            r->counters.fragments++;
-        else
+        r->counters.coded += report.coded;
+        if (is_whole(r, in, &report))
             n += hear_report(r, in, &report, ret + n, RADIO_OBS_MAX - n);
     }
     assert(n <= RADIO_OBS_MAX);

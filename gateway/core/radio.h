@@ -28,7 +28,12 @@ struct radio_counters {
     int64_t refused_for[REFUSALS];   /**< both, by reason */
     int64_t frames[FRAME_KINDS];     /**< accepted, by format */
     int64_t unknown;                 /**< reports that are well-formed, of no format of ours */
-    int64_t fragments; /**< parts of advertisements longer than one event: not put together */
+    int64_t coded;                   /**< reports heard on LE Coded PHY */
+    int64_t
+        fragments;    /**< parts of longer advertisements that could not be decoded by themselves */
+    int64_t joined;   /**< longer advertisements put together, and then treated as one report */
+    int64_t cut;      /**< longer advertisements of which the controller lost the rest */
+    int64_t overlong; /**< longer advertisements of more than HCI_CHAIN_BYTES */
     int64_t tokens_resolved;
     int64_t tokens_unknown; /**< nobody's key fits, or the clock is not good enough */
     int64_t tags_resolved;  /**< EIDs and addresses of tags */
@@ -66,7 +71,7 @@ struct radio_sensor {
 };
 
 /** All state of reception. `members` and `tags` may be replaced at any time between two calls
- * (core/members.h says how); call radio_clock() right after. About 10 KB besides their own blocks. */
+ * (core/members.h says how); call radio_clock() right after. About 40 KB besides their own blocks. */
 struct radio {
     struct members members;
     struct tags tags;
@@ -74,7 +79,7 @@ struct radio {
     size_t sensors_n;
     struct radio_node nodes[RADIO_NODES_MAX];
     size_t nodes_n;
-    struct hci_chains chains[RECEIVERS_MAX];
+    struct hci_chains chains;
     struct radio_counters counters;
 };
 

@@ -66,7 +66,7 @@ static void refuse(struct json *j, const char *who, const char *why)
 struct advert {
     struct rd data;
     const uint8_t *address; /* borrowed from the report; NULL = not known */
-    bool skip;              /* part of a longer advertisement */
+    bool skip;              /* part of a longer advertisement, the rest is yet to come or lost */
 };
 
 /* Opens what is sealed, if there is a key and what else it takes. */
@@ -148,9 +148,11 @@ static enum refusal split(struct decode_state *st, struct rd r, struct adverts *
     }
     refused = hci_open(r.p, r.n, &walk);
     while (hci_next(&walk, &report)) {
+        enum hci_part part = hci_chain(&st->chains, 0, &report);
+
         ret->a[ret->n++] = (struct advert){.data = report.data,
                                            .address = report.address,
-                                           .skip = hci_chain_part(&st->chains, &report)};
+                                           .skip = part != HCI_WHOLE && part != HCI_JOINED};
     }
     return refused;
 }
@@ -189,7 +191,9 @@ static void decode_bytes(struct decode_state *st, struct rd r, struct json *j)
 /* Prints the answer to one line; false when out of memory. */
 static bool decode_line(struct decode_state *st, int64_t number, char *line, size_t length)
 {
-    size_t need = 4096 + 64 * length; /* every AD byte as an own frame would be less */
+    /* Every AD byte as an own frame would be less; an event may complete ten longer advertisements. Most
+     * of it is never touched. */
+    size_t need = 4096 + 64 * (length + (size_t)20 * HCI_CHAIN_BYTES);
     char reason[80];
     const char *wrong;
     struct json j;

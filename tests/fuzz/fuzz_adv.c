@@ -37,6 +37,7 @@ static void claim_once(struct rd data)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     static const uint8_t key[16];
+    uint8_t plain[DECODE_BTHOME_PLAIN];
     struct frame frames[DECODE_FRAMES_MAX];
     struct decode_result d = decode_advert(rd_init(data, n), frames);
     size_t size = 4096 + 128 * n;
@@ -48,6 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     for (size_t i = 0; i < d.n; i++) {
         if (frames[i].kind == FRAME_SHELF)
             (void)decode_shelf_open(&frames[i].u.shelf, key);
+        else if (frames[i].kind == FRAME_BTHOME && frames[i].u.bthome.encrypted)
+            (void)decode_bthome_open(&frames[i].u.bthome, key, key, plain);
         json_open(&j, '{');
         decoders[frames[i].kind].print(&frames[i], &j);
         json_close(&j, '}');

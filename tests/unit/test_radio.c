@@ -226,22 +226,92 @@ static size_t extended(uint8_t packet[257], enum hci_data status, uint8_t sid, c
 static void test_extended(void **state)
 {
     struct fixture *f = make();
+    const struct radio_counters *c = &f->radio.counters;
     uint8_t ad[18], packet[257];
 
     (void)state;
     token_ad(0, ad);
     assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, ad, 18)), 1);
     assert_int_equal(f->obs[0].u.sighting.rssi_dbm, RSSI);
-    /* a chain of advertiser 1: its tail looks like a token and is not read as one, advertiser 2's is */
+    /* set 1 in two parts, cut anywhere; set 2 whole in between */
+    for (uint8_t cut = 0; cut <= 18; cut++) {
+        uint8_t rest = (uint8_t)(18 - cut);
+
+        assert_int_equal(step(f, packet, extended(packet, HCI_DATA_MORE, 1, ad, cut)), 0);
+        assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 2, ad, 18)), 1);
+        assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, ad + cut, rest)),
+                         1);
+        assert_string_equal(f->obs[0].u.sighting.who.ref, "m-0");
+    }
+    assert_int_equal(c->joined, 19);
+    assert_int_equal(c->fragments, 19);
+    /* the rest was lost: the parts are given up, and what follows is whole again */
     assert_int_equal(step(f, packet, extended(packet, HCI_DATA_MORE, 1, ad, 18)), 0);
-    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 2, ad, 18)), 1);
-    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_MORE, 1, ad, 18)), 0);
-    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, ad, 18)), 0);
-    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, ad, 18)), 1);
     assert_int_equal(step(f, packet, extended(packet, HCI_DATA_CUT, 1, ad, 18)), 0);
     assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, ad, 18)), 1);
-    assert_int_equal(f->radio.counters.fragments, 4);
-    assert_int_equal(f->radio.counters.refused_hci, 0);
+    assert_int_equal(step(f, packet, extended(packet, HCI_DATA_CUT, 1, ad, 18)), 0);
+    assert_int_equal(c->cut, 2);
+    assert_int_equal(c->fragments, 19 + 3);
+    assert_int_equal(c->refused_hci + c->refused_ad, 0);
+    assert_int_equal(c->coded, 0);
+    extended(packet, HCI_DATA_COMPLETE, 1, ad, 18);
+    packet[14] = 3; /* secondary PHY */
+    assert_int_equal(step(f, packet, 28 + 18), 1);
+    assert_int_equal(c->coded, 1);
+    free(f);
+}
+
+/* The longest advertisement: 1650 bytes in parts of 229, a token at its end. Of a longer one nothing. */
+static void test_longest(void **state)
+{
+    struct fixture *f = make();
+    const struct radio_counters *c = &f->radio.counters;
+    uint8_t data[HCI_CHAIN_BYTES + 1], packet[257];
+
+    (void)state;
+    for (size_t extra = 0; extra < 2; extra++) {
+        size_t n = HCI_CHAIN_BYTES + extra, filled = n - 18, at = 0;
+
+        for (size_t left = filled; left > 0;) { /* names, as long as they can be */
+            size_t part = left > 256 ? 200 : left;
+
+            data[filled - left] = (uint8_t)(part - 1);
+            memset(data + filled - left + 1, 0x09, part - 1);
+            left -= part;
+        }
+        token_ad(0, data + filled);
+        for (; n - at > 229; at += 229)
+            assert_int_equal(step(f, packet, extended(packet, HCI_DATA_MORE, 1, data + at, 229)),
+                             0);
+        assert_int_equal(
+            step(f, packet, extended(packet, HCI_DATA_COMPLETE, 1, data + at, (uint8_t)(n - at))),
+            extra == 0);
+    }
+    assert_int_equal(c->joined, 1);
+    assert_int_equal(c->overlong, 1);
+    assert_int_equal(c->refused_ad, 0);
+    assert_int_equal(c->unknown, 0);
+    free(f);
+}
+
+/* More advertisements begun than there is room for: the oldest is given up, the others are put together.
+ * Receivers do not get into each other's way. */
+static void test_many_chains(void **state)
+{
+    struct fixture *f = make();
+    uint8_t ad[18], packet[257];
+    struct radio_in in = {.packet = packet};
+
+    (void)state;
+    token_ad(0, ad);
+    for (uint8_t sid = 0; sid <= HCI_CHAINS_MAX; sid++)
+        assert_int_equal(step(f, packet, extended(packet, HCI_DATA_MORE, sid, ad, 9)), 0);
+    in.receiver = 4; /* step() is receiver 3 */
+    in.n = extended(packet, HCI_DATA_COMPLETE, 1, ad, 18);
+    assert_int_equal(radio_step(&f->radio, &in, f->obs), 1);
+    for (uint8_t sid = 1; sid <= HCI_CHAINS_MAX; sid++)
+        assert_int_equal(step(f, packet, extended(packet, HCI_DATA_COMPLETE, sid, ad + 9, 9)), 1);
+    assert_int_equal(f->radio.counters.joined, HCI_CHAINS_MAX);
     free(f);
 }
 
@@ -398,6 +468,8 @@ int main(void)
         cmocka_unit_test(test_node),
         cmocka_unit_test(test_strangers_are_counted),
         cmocka_unit_test(test_extended),
+        cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_many_chains),
         cmocka_unit_test(test_full_event),
         cmocka_unit_test(test_tags),
         cmocka_unit_test(test_crowded),

@@ -12,8 +12,9 @@
 /* --- words ------------------------------------------------------------------------------------- */
 
 static const char *const kind_words[] = {
-    [OBS_TICK] = "tick", [OBS_PLAN] = "plan", [OBS_CLOCK] = "clock", [OBS_SIGHTING] = "sighting",
-    [OBS_CELL] = "cell", [OBS_MASS] = "mass", [OBS_NODE] = "node",   [OBS_COMMAND] = "command",
+    [OBS_TICK] = "tick",         [OBS_PLAN] = "plan",       [OBS_CLOCK] = "clock",
+    [OBS_SIGHTING] = "sighting", [OBS_CELL] = "cell",       [OBS_MASS] = "mass",
+    [OBS_NODE] = "node",         [OBS_COMMAND] = "command", [OBS_SALE] = "sale",
 };
 static const char *const who_words[] = {
     [WHO_NONE] = "none",
@@ -38,6 +39,10 @@ static const char *const fault_words[] = {
 static const char *const command_words[] = {
     [COMMAND_TARE] = "tare",
     [COMMAND_RECOUNT] = "recount",
+    [COMMAND_COUNT] = "count",
+    [COMMAND_TRANSFER_IN] = "transfer_in",
+    [COMMAND_TRANSFER_OUT] = "transfer_out",
+    [COMMAND_RETURN] = "return",
 };
 
 #define COUNT(words) (sizeof(words) / sizeof((words)[0]))
@@ -137,6 +142,21 @@ static void print_command(struct line *l, const struct obs *o)
     put_text(l, o->u.command.target);
     put_i64(l, o->u.command.quantity);
     put_text(l, o->u.command.actor);
+    if (o->u.command.document[0] != 0)
+        put_text(l, o->u.command.document);
+}
+
+static void print_sale(struct line *l, const struct obs *o, const struct plan *plan)
+{
+    if (o->u.sale.product >= plan->products_n) {
+        l->bad = true;
+        return;
+    }
+    put_text(l, o->u.sale.id);
+    put_i64(l, o->u.sale.line);
+    put_text(l, plan->products[o->u.sale.product].gtin);
+    put_i64(l, o->u.sale.quantity);
+    put_i64(l, o->u.sale.sold_us);
 }
 
 int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size)
@@ -171,6 +191,9 @@ int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t si
         break;
     case OBS_COMMAND:
         print_command(&l, o);
+        break;
+    case OBS_SALE:
+        print_sale(&l, o, plan);
         break;
     }
     if (l.bad || l.n >= l.cap)
@@ -302,6 +325,17 @@ static void parse_command(struct fields *f, struct obs *o)
     next_text(f, o->u.command.target);
     o->u.command.quantity = next_i64(f, INT64_MIN, INT64_MAX);
     next_text(f, o->u.command.actor);
+    if (f->p != NULL) /* recordings from before there were documents end here */
+        next_text(f, o->u.command.document);
+}
+
+static void parse_sale(struct fields *f, const struct plan *plan, struct obs *o)
+{
+    next_text(f, o->u.sale.id);
+    o->u.sale.line = (uint16_t)next_i64(f, 0, UINT16_MAX);
+    o->u.sale.product = next_place(f, plan, plan_find_product, "the planogram has no such GTIN");
+    o->u.sale.quantity = next_i64(f, INT64_MIN, INT64_MAX);
+    o->u.sale.sold_us = next_i64(f, INT64_MIN, INT64_MAX);
 }
 
 static void parse_body(struct fields *f, const struct plan *plan, struct obs *o)
@@ -336,6 +370,9 @@ static void parse_body(struct fields *f, const struct plan *plan, struct obs *o)
         break;
     case OBS_COMMAND:
         parse_command(f, o);
+        break;
+    case OBS_SALE:
+        parse_sale(f, plan, o);
         break;
     }
 }

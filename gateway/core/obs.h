@@ -24,6 +24,7 @@ enum obs_kind {
     OBS_MASS,     /**< a reading of a whole plate in milligrams (shelf nodes' sums, recordings) */
     OBS_NODE,     /**< a shelf node's reading of one cell in milligrams */
     OBS_COMMAND,  /**< somebody with the right to do so asked for something */
+    OBS_SALE,     /**< one line of a sale of the point of sale */
 };
 
 /** Quality of wall-clock time (design section 10). */
@@ -47,6 +48,11 @@ enum cell_fault { CELL_OK, CELL_ABSENT, CELL_SATURATED, CELL_CORRUPT };
 enum command_kind {
     COMMAND_TARE,    /**< target = plate: what lies on it now is zero, the count is 0 */
     COMMAND_RECOUNT, /**< target = plate or GTIN, quantity = what a person counted */
+    /* Of the backroom; target = GTIN, document = the paper that it is about. */
+    COMMAND_COUNT,        /**< quantity = what a person counted there */
+    COMMAND_TRANSFER_IN,  /**< quantity came from a supplier or another store */
+    COMMAND_TRANSFER_OUT, /**< quantity left for another store; never more than there is */
+    COMMAND_RETURN,       /**< quantity was given back by customers */
 };
 
 struct obs {
@@ -87,12 +93,21 @@ struct obs {
             char target[NOREN_ID_SIZE];
             int64_t quantity;
             char actor[NOREN_ID_SIZE];
+            char document[NOREN_ID_SIZE]; /**< "" = none */
         } command;
+        /* The lines of one sale follow each other, line 0 first; a sale whose id is remembered does
+         * nothing, whatever its lines say. */
+        struct {
+            char id[NOREN_ID_SIZE];
+            uint16_t line, product;
+            int64_t quantity; /**< > 0 */
+            int64_t sold_us;  /**< boot time of the sale, may be before the boot */
+        } sale;
     } u;
 };
 
 /** Enough for any observation's text but OBS_PLAN's. */
-#define OBS_TEXT_SIZE 320
+#define OBS_TEXT_SIZE 360
 
 /** Writes one line without newline: `t_us TAB kind TAB fields...`, ids by `plan`. A tab, because an id may
  * contain a space but no control character; so nothing needs escaping:
@@ -100,7 +115,8 @@ struct obs {
  *   T sighting RECEIVER member|tag REF CONSENT BUCKET token|checkin|tag|door|line RSSI_DBM
  *   T cell CELL COUNTS ok|absent|saturated|corrupt
  *   T mass PLATE MASS_MG                      T node NODE CELL MASS_MG STATUS
- *   T command tare|recount ID TARGET QUANTITY ACTOR
+ *   T command tare|recount|... ID TARGET QUANTITY ACTOR [DOCUMENT]
+ *   T sale ID LINE GTIN QUANTITY SOLD_US
  * OBS_PLAN has no text (the shell writes the plan's JSON). Returns the length, or -1 when it does not fit,
  * has no text, or names what the plan does not have. */
 int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size);

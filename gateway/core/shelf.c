@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/shelf_change.h"
+#include "core/shelf_ledger.h"
 #include "core/shelf_rows.h"
 #include "noren/wire.h"
 
@@ -28,6 +29,7 @@ void shelf_init(struct shelf *s)
 {
     memset(s, 0, sizeof(*s));
     s->next_number = 1;
+    s->sale_line = -1;
     s->watch_us = NOREN_NEVER_US;
 }
 
@@ -141,6 +143,7 @@ static void plan_plates(struct shelf *s, const struct plan *old_plan, const stru
         }
         p->fresh = 0;
         p->calibrated = is_calibrated(plan, now);
+        p->weighed |= now->cells_n > 0;
         for (uint8_t j = 0; j < now->facings_n; j++) {
             p->facings[j].next = s->first_facing[now->facings[j].product];
             s->first_facing[now->facings[j].product] = (uint16_t)(i * PLATE_FACINGS_MAX + j);
@@ -163,6 +166,8 @@ enum shelf_sensor shelf_sensor(const struct shelf *s, uint16_t plate)
 
     if (p->alert != 0)
         return SENSOR_FAULT;
+    if (!p->weighed)
+        return SENSOR_NONE;
     if (!p->calibrated)
         return SENSOR_UNCALIBRATED;
     return p->weigh.settled ? SENSOR_OK : SENSOR_SETTLING;
@@ -175,7 +180,15 @@ const struct shelf_facing *shelf_facing(const struct shelf *s, uint16_t plate, u
 
 bool shelf_facing_known(const struct shelf *s, uint16_t plate, uint8_t facing)
 {
-    return shelf_sensor(s, plate) == SENSOR_OK && shelf_facing(s, plate, facing)->counted;
+    enum shelf_sensor sensor = shelf_sensor(s, plate);
+
+    return (sensor == SENSOR_OK || sensor == SENSOR_NONE) &&
+           shelf_facing(s, plate, facing)->counted;
+}
+
+const struct stock *shelf_ledger(const struct shelf *s, uint16_t product)
+{
+    return &s->products[s->product_slots[product]];
 }
 
 struct shelf_atp shelf_atp(const struct shelf *s, const struct plan *plan, uint16_t product)
@@ -249,6 +262,7 @@ static void take_sample(const struct shelf_at *at, int64_t mass_mg)
     p->seen_us = at->now_us;
     p->watched = true;
     p->calibrated = true;
+    p->weighed = true;
     switch (weigh_sample(&p->weigh, at->unit_mg, at->now_us, mass_mg - p->tare_mg)) {
     case WEIGH_NOTHING:
         if (p->weigh.settled)
@@ -315,7 +329,7 @@ static void take_counts(const struct shelf_at *at, const struct obs *o)
     }
 }
 
-static bool command_seen(const struct shelf *s, const char *id)
+bool shelf_command_seen(const struct shelf *s, const char *id)
 {
     for (int i = 0; i < SHELF_COMMANDS_MAX; i++)
         if (s->commands[i][0] != '\0' && strcmp(s->commands[i], id) == 0)
@@ -347,7 +361,7 @@ static void take_command(struct shelf *s, const struct plan *plan, const struct 
     uint16_t plate = plan_find_plate(plan, o->u.command.target), facing;
     struct shelf_at at;
 
-    if (command_seen(s, o->u.command.id))
+    if (shelf_command_seen(s, o->u.command.id))
         return;
     switch (o->u.command.kind) {
     case COMMAND_TARE:
@@ -368,6 +382,15 @@ static void take_command(struct shelf *s, const struct plan *plan, const struct 
         }
         at = at_plate(s, plan, facing / PLATE_FACINGS_MAX, o->t_us, out);
         shelf_recount(&at, facing % PLATE_FACINGS_MAX, o->u.command.quantity);
+        break;
+    case COMMAND_COUNT:
+    case COMMAND_TRANSFER_IN:
+    case COMMAND_TRANSFER_OUT:
+    case COMMAND_RETURN:
+        if (!shelf_adjust(s, plan, o, out)) {
+            s->refused++;
+            return;
+        }
         break;
     }
     snprintf(s->commands[s->commands_n % SHELF_COMMANDS_MAX], NOREN_ID_SIZE, "%s", o->u.command.id);
@@ -473,6 +496,9 @@ int64_t shelf_step(struct shelf *s, const struct plan *plan, const struct obs *o
         break;
     case OBS_COMMAND:
         take_command(s, plan, o, out);
+        break;
+    case OBS_SALE:
+        shelf_sale(s, plan, o, out);
         break;
     case OBS_CLOCK:
     case OBS_SIGHTING:

@@ -13,7 +13,9 @@
 #include "core/weigh.h"
 
 /** Command ids that are remembered, so that a repeated one does nothing. */
-#define SHELF_COMMANDS_MAX 8
+#define SHELF_COMMANDS_MAX 64
+/** The same for sales: about two hours of a busy store. */
+#define SHELF_SALES_MAX 512
 
 /** What can be promised of a product (design section 8). */
 struct shelf_atp {
@@ -22,8 +24,14 @@ struct shelf_atp {
     bool lower_bound; /**< a facing's sensor is down: there may be more; offers treat it as none */
 };
 
-/** What a plate's scale is doing; JSON in state/fixture: ok, settling, uncalibrated, fault. */
-enum shelf_sensor { SENSOR_OK, SENSOR_SETTLING, SENSOR_UNCALIBRATED, SENSOR_FAULT };
+/** What a plate's scale is doing; JSON in state/fixture: ok, settling, uncalibrated, fault, none. */
+enum shelf_sensor {
+    SENSOR_OK,
+    SENSOR_SETTLING,
+    SENSOR_UNCALIBRATED,
+    SENSOR_FAULT,
+    SENSOR_NONE /**< nothing weighs it: the count is what people and tills say */
+};
 
 /** One product's place on one plate. */
 struct shelf_facing {
@@ -58,6 +66,7 @@ struct shelf_plate {
     uint8_t fresh;    /**< bit i: cell i of the plate has reported since the last complete sample */
     bool watched;     /**< silence is a fault */
     bool calibrated;  /**< samples are masses */
+    bool weighed;     /**< the plan gives it cells, or a mass of it has come */
     bool tare_wanted; /**< a tare command waits for a quiet plate */
     bool drift_told;  /**< a recount was suggested because tracking reached its limit */
     struct shelf_facing facings[PLATE_FACINGS_MAX];
@@ -79,6 +88,12 @@ struct shelf {
     int64_t next_number; /**< of changes and alerts */
     int64_t commands_n;  /**< carried out so far; the newest are remembered */
     char commands[SHELF_COMMANDS_MAX][NOREN_ID_SIZE];
+    int64_t sales_n; /**< taken so far; the ids of the newest are remembered */
+    char sales[SHELF_SALES_MAX][NOREN_ID_SIZE];
+    int32_t sale_line; /**< which line of the newest sale comes next; -1: of none */
+    struct {
+        int64_t sales, repeated, units, shortfall; /**< since the start */
+    } sale_counters;
     int64_t watch_us; /**< when silence is looked for next */
     int64_t refused;  /**< commands that could not be carried out as asked */
 };
@@ -93,6 +108,11 @@ int shelf_restore(struct shelf *s, const struct plan *plan, const struct record 
 int64_t shelf_step(struct shelf *s, const struct plan *plan, const struct obs *o,
                    struct batch *out);
 
+/** True while the id of a command, or of a sale, is remembered: it would do nothing. */
+bool shelf_command_seen(const struct shelf *s, const char *id);
+bool shelf_sale_seen(const struct shelf *s, const char *id);
+
+const struct stock *shelf_ledger(const struct shelf *s, uint16_t product);
 struct shelf_atp shelf_atp(const struct shelf *s, const struct plan *plan, uint16_t product);
 enum shelf_sensor shelf_sensor(const struct shelf *s, uint16_t plate);
 const struct shelf_facing *shelf_facing(const struct shelf *s, uint16_t plate, uint8_t facing);

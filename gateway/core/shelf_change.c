@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/count.h"
+#include "core/shelf_ledger.h"
 #include "core/shelf_rows.h"
 
 #define CLAIM_US   (NOREN_US_PER_S / 2) /* provisional revisions are this far apart */
@@ -47,27 +48,14 @@ static int64_t new_number(const struct shelf_at *at)
 static void say_stock(const struct shelf_at *at, uint8_t facing, const char *cause, int64_t change,
                       int64_t delta)
 {
-    uint16_t product = at->plan_plate->facings[facing].product;
-    const struct stock *stock = shelf_stock(at->s, product);
-    struct shelf_atp atp = shelf_atp(at->s, at->plan, product);
-    struct event_stock_changed *e =
-        &batch_event(at->out, EVENT_STOCK_CHANGED, at->now_us)->u.stock_changed;
+    struct event_stock_changed *e = shelf_say_movement(
+        at->s, at->plan, at->plan_plate->facings[facing].product, at->now_us, at->out);
 
-    snprintf(e->gtin, sizeof(e->gtin), "%s", gtin_of(at, facing));
     snprintf(e->plate, sizeof(e->plate), "%s", at->plan_plate->id);
     snprintf(e->cause, sizeof(e->cause), "%s", cause);
     if (change != 0)
         snprintf(e->change_id, sizeof(e->change_id), "c%" PRId64, change);
     e->delta = delta;
-    /* Of the product in this store, so that the sum of the ATP formula holds within the event. */
-    e->on_shelf = atp.lower_bound ? EVENT_NULL : stock->shelf;
-    e->backroom = stock->backroom;
-    e->in_hand = stock->in_hand;
-    e->sold = stock->sold;
-    e->safety = at->plan->products[product].safety;
-    e->atp = atp.units;
-    e->atp_lower_bound = atp.lower_bound;
-    fixture_changed(at);
 }
 
 void shelf_suggest_recount(const struct shelf_at *at, uint8_t facing, int64_t ledger,

@@ -8,12 +8,14 @@
 
 #include "core/row.h"
 
-#define ROW_VERSION    1
-#define KEY_NUMBER     "change"
-#define KEY_COMMAND    "command."
-#define PLATE_FIELDS   13
-#define FACING_FIELDS  4
-#define PRODUCT_FIELDS 5
+#define ROW_VERSION     1
+#define KEY_NUMBER      "change"
+#define KEY_COMMAND     "command."
+#define KEY_SALE        "sale."
+#define PRODUCT_VERSION 2
+#define PLATE_FIELDS    13
+#define FACING_FIELDS   4
+#define PRODUCT_FIELDS  6 /* version 1 had no `owed` */
 
 struct stock *shelf_stock(struct shelf *s, uint16_t product)
 {
@@ -58,16 +60,28 @@ void shelf_save_numbers(struct shelf *s, struct batch *out)
 }
 
 /* Remembered in a ring of rows, so a row is overwritten and none has to be deleted. */
-void shelf_save_command(struct shelf *s, struct batch *out)
+static void save_id(struct batch *out, const char *prefix, int slot, int64_t number, const char *id)
 {
     char key[RECORD_KEY_SIZE];
-    int64_t last = s->commands_n - 1;
     struct record *r;
 
-    snprintf(key, sizeof(key), KEY_COMMAND "%d", (int)(last % SHELF_COMMANDS_MAX));
+    snprintf(key, sizeof(key), "%s%d", prefix, slot);
     r = batch_record(out, RECORD_SHOP, key);
-    snprintf(r->value, sizeof(r->value), "%d\t%" PRId64 "\t%s", ROW_VERSION, last,
-             s->commands[last % SHELF_COMMANDS_MAX]);
+    snprintf(r->value, sizeof(r->value), "%d\t%" PRId64 "\t%s", ROW_VERSION, number, id);
+}
+
+void shelf_save_sale(struct shelf *s, struct batch *out)
+{
+    int slot = (int)((s->sales_n - 1) % SHELF_SALES_MAX);
+
+    save_id(out, KEY_SALE, slot, s->sales_n - 1, s->sales[slot]);
+}
+
+void shelf_save_command(struct shelf *s, struct batch *out)
+{
+    int slot = (int)((s->commands_n - 1) % SHELF_COMMANDS_MAX);
+
+    save_id(out, KEY_COMMAND, slot, s->commands_n - 1, s->commands[slot]);
 }
 
 void shelf_save_plate(const struct shelf_at *at)
@@ -92,20 +106,28 @@ void shelf_save_plate(const struct shelf_at *at)
     print_fields(batch_record(at->out, RECORD_PLATE, at->plan_plate->id), fields, PLATE_FIELDS);
 }
 
+void shelf_save_product(struct shelf *s, const struct plan *plan, uint16_t product,
+                        struct batch *out)
+{
+    const struct stock *stock = shelf_stock(s, product);
+    int64_t ledger[PRODUCT_FIELDS] = {PRODUCT_VERSION, stock->backroom, stock->in_hand,
+                                      stock->sold,     stock->adjust,   stock->owed};
+
+    print_fields(batch_record(out, RECORD_PRODUCT, plan->products[product].gtin), ledger,
+                 PRODUCT_FIELDS);
+}
+
 void shelf_save_facing(const struct shelf_at *at, uint8_t facing)
 {
     const struct shelf_facing *f = &at->plate->facings[facing];
     uint16_t product = at->plan_plate->facings[facing].product;
-    const struct stock *stock = shelf_stock(at->s, product);
     const char *gtin = at->plan->products[product].gtin;
     int64_t row[FACING_FIELDS] = {ROW_VERSION, f->on_shelf, f->counted, f->confidence_pm};
-    int64_t ledger[PRODUCT_FIELDS] = {ROW_VERSION, stock->backroom, stock->in_hand, stock->sold,
-                                      stock->adjust};
     char key[RECORD_KEY_SIZE];
 
     snprintf(key, sizeof(key), "%s/%s", at->plan_plate->id, gtin);
     print_fields(batch_record(at->out, RECORD_FACING, key), row, FACING_FIELDS);
-    print_fields(batch_record(at->out, RECORD_PRODUCT, gtin), ledger, PRODUCT_FIELDS);
+    shelf_save_product(at->s, at->plan, product, at->out);
 }
 
 static int restore_shop(struct shelf *s, const struct record *r)
@@ -124,11 +146,19 @@ static int restore_shop(struct shelf *s, const struct record *r)
     }
     number = row_range(&row, 0, INT64_MAX - 1);
     row_str(&row, id, sizeof(id));
-    if (strncmp(r->key, KEY_COMMAND, strlen(KEY_COMMAND)) != 0 || !row_done(&row))
+    if (!row_done(&row))
         return -1;
-    memcpy(s->commands[number % SHELF_COMMANDS_MAX], id, sizeof(id));
-    if (s->commands_n <= number)
-        s->commands_n = number + 1;
+    if (strncmp(r->key, KEY_COMMAND, strlen(KEY_COMMAND)) == 0) {
+        memcpy(s->commands[number % SHELF_COMMANDS_MAX], id, sizeof(id));
+        if (s->commands_n <= number)
+            s->commands_n = number + 1;
+        return 0;
+    }
+    if (strncmp(r->key, KEY_SALE, strlen(KEY_SALE)) != 0)
+        return -1;
+    memcpy(s->sales[number % SHELF_SALES_MAX], id, sizeof(id));
+    if (s->sales_n <= number)
+        s->sales_n = number + 1;
     return 0;
 }
 
@@ -194,17 +224,21 @@ static int restore_facing(struct shelf *s, const struct plan *plan, const struct
 static int restore_product(struct shelf *s, const struct plan *plan, const struct record *r)
 {
     uint16_t product = plan_find_product(plan, r->key);
-    int64_t f[PRODUCT_FIELDS];
+    int64_t f[PRODUCT_FIELDS] = {0};
+    struct row row = row_init(r->value);
     struct stock *stock;
 
-    if (product == NO_INDEX || !read_fields(r->value, f, PRODUCT_FIELDS) || f[1] < 0 || f[2] < 0 ||
-        f[3] < 0)
+    f[0] = row_range(&row, ROW_VERSION, PRODUCT_VERSION);
+    for (int i = 1; i < (f[0] == PRODUCT_VERSION ? PRODUCT_FIELDS : PRODUCT_FIELDS - 1); i++)
+        f[i] = row_i64(&row);
+    if (product == NO_INDEX || !row_done(&row) || f[1] < 0 || f[2] < 0 || f[3] < 0 || f[5] < 0)
         return -1;
     stock = shelf_stock(s, product);
     stock->backroom = f[1];
     stock->in_hand = f[2];
     stock->sold = f[3];
     stock->adjust = f[4];
+    stock->owed = f[5];
     return 0;
 }
 

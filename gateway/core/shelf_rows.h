@@ -24,7 +24,10 @@ struct stock *shelf_stock(struct shelf *s, uint16_t product);
 
 void shelf_save_numbers(struct shelf *s, struct batch *out);
 void shelf_save_command(struct shelf *s, struct batch *out);
+void shelf_save_sale(struct shelf *s, struct batch *out);
 void shelf_save_plate(const struct shelf_at *at);
+void shelf_save_product(struct shelf *s, const struct plan *plan, uint16_t product,
+                        struct batch *out);
 /** The facing and its product's ledger. */
 void shelf_save_facing(const struct shelf_at *at, uint8_t facing);
 

@@ -63,6 +63,8 @@ static bool names_something(const struct plan *plan, const struct obs *o)
         return plan != NULL && o->u.mass.plate < plan->plates_n;
     case OBS_NODE:
         return plan != NULL && plan_find_node(plan, o->u.node.node, o->u.node.cell) != NO_INDEX;
+    case OBS_SALE:
+        return plan != NULL && o->u.sale.product < plan->products_n;
     case OBS_COMMAND:
         return plan != NULL && (plan_find_plate(plan, o->u.command.target) != NO_INDEX ||
                                 plan_find_product(plan, o->u.command.target) != NO_INDEX);
@@ -162,6 +164,8 @@ static const char *sensor_name(enum shelf_sensor sensor)
         return "uncalibrated";
     case SENSOR_FAULT:
         return "fault";
+    case SENSOR_NONE:
+        return "none";
     }
     return "fault";
 }
@@ -196,6 +200,60 @@ int shop_print_fixture(const struct shop *s, uint16_t fixture, char *buf, size_t
     for (uint16_t i = 0; i < s->plan->plates_n; i++)
         if (s->plan->plates[i].fixture == fixture)
             print_plate(s, i, &j);
+    json_close(&j, ']');
+    json_close(&j, '}');
+    return json_end(&j);
+}
+
+static void print_place(const struct shop *s, uint16_t plate, uint8_t facing, struct json *j)
+{
+    const struct plan_plate *p = &s->plan->plates[plate];
+    const struct shelf_facing *now = shelf_facing(&s->shelf, plate, facing);
+    bool known = shelf_facing_known(&s->shelf, plate, facing);
+
+    json_open(j, '{');
+    json_key_str(j, "plate", p->id);
+    json_key_str(j, "fixture", s->plan->fixtures[p->fixture]);
+    json_key_nstr(j, "zone", p->zone == NO_INDEX ? "" : s->plan->zones[p->zone].id);
+    json_key_str(j, "sensor", sensor_name(shelf_sensor(&s->shelf, plate)));
+    json_key(j, "on_shelf");
+    if (known)
+        json_i64(j, now->on_shelf);
+    else
+        json_nil(j);
+    json_key_milli(j, "confidence", known ? now->confidence_pm : 0);
+    json_key_i64(j, "min", p->facings[facing].min);
+    json_key_i64(j, "capacity", p->facings[facing].capacity);
+    json_close(j, '}');
+}
+
+int shop_print_stock(const struct shop *s, uint16_t product, char *buf, size_t size)
+{
+    const struct stock *stock;
+    struct shelf_atp atp;
+    struct json j;
+
+    if (s->plan == NULL || product >= s->plan->products_n)
+        return -1;
+    stock = shelf_ledger(&s->shelf, product);
+    atp = shelf_atp(&s->shelf, s->plan, product);
+    j = json_init(buf, size);
+    json_open(&j, '{');
+    json_key_str(&j, "gtin", s->plan->products[product].gtin);
+    json_key_str(&j, "name", s->plan->products[product].name);
+    json_key_i64(&j, "on_shelf", atp.on_shelf);
+    json_key_i64(&j, "backroom", stock->backroom);
+    json_key_i64(&j, "in_hand", stock->in_hand);
+    json_key_i64(&j, "sold", stock->sold);
+    json_key_i64(&j, "held", 0);
+    json_key_i64(&j, "safety", s->plan->products[product].safety);
+    json_key_i64(&j, "atp", atp.units);
+    json_key_bool(&j, "atp_lower_bound", atp.lower_bound);
+    json_key(&j, "facings");
+    json_open(&j, '[');
+    for (uint16_t code = s->shelf.first_facing[product]; code != NO_INDEX;
+         code = shelf_facing(&s->shelf, code / PLATE_FACINGS_MAX, code % PLATE_FACINGS_MAX)->next)
+        print_place(s, code / PLATE_FACINGS_MAX, code % PLATE_FACINGS_MAX, &j);
     json_close(&j, ']');
     json_close(&j, '}');
     return json_end(&j);

@@ -45,6 +45,9 @@ int64_t shop_step(struct shop *s, const struct obs *o, struct batch *ret_out);
 /** JSON of retained state (design section 11), without newline and, for a fixture, without `as_of`, which
  * the shell adds. Returns the length, or -1 when `size` is too small or there is no such fixture. */
 int shop_print_fixture(const struct shop *s, uint16_t fixture, char *buf, size_t size);
+/** The answer to a question about one product: every facing with its sensor, the balances, what can be
+ * promised. */
+int shop_print_stock(const struct shop *s, uint16_t product, char *buf, size_t size);
 int shop_print_store(const struct shop *s, char *buf, size_t size);
 
 #endif

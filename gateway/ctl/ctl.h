@@ -30,6 +30,11 @@ int cmd_decode(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_tare(int argc, char **argv);
 int cmd_recount(int argc, char **argv);
+int cmd_stock(int argc, char **argv);
+int cmd_count(int argc, char **argv);
+int cmd_transfer(int argc, char **argv);
+int cmd_return(int argc, char **argv);
+int cmd_sale(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 

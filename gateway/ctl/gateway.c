@@ -3,37 +3,32 @@
  * The gateway answers in JSON; --json passes it through, else a person gets lines. The three share one way
  * in: where the socket is, one request, one answer, and what to do next when nobody answers.
  */
-#include "ctl/ctl.h"
+#include "ctl/ask.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <jansson.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "io/config.h"
 #include "io/local.h"
 
 #define TIMEOUT_S 10
 
-struct call {
-    const char *command;
-    bool json;
-    char socket[CONFIG_PATH_SIZE + 16];
-};
-
-/* Reads --json, --socket PATH, --config DIR. Returns CTL_OK with optind at the arguments, or how to end. */
-static int read_options(struct call *c, int argc, char **argv)
+int ctl_read_options(struct ctl_call *c, int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'},
                                             {"socket", required_argument, NULL, 's'},
                                             {"config", required_argument, NULL, 'c'},
+                                            {"id", required_argument, NULL, 'i'},
+                                            {"document", required_argument, NULL, 'd'},
+                                            {"all", no_argument, NULL, 'a'},
                                             {0}};
     static struct config config;
     char error[INI_ERROR_SIZE];
@@ -47,6 +42,12 @@ static int read_options(struct call *c, int argc, char **argv)
     while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (opt == 'j') {
             c->json = true;
+        } else if (opt == 'a') {
+            c->all = true;
+        } else if (opt == 'i') {
+            c->id = optarg;
+        } else if (opt == 'd') {
+            c->document = optarg;
         } else if (opt == 's') {
             snprintf(c->socket, sizeof(c->socket), "%s", optarg);
         } else if (opt == 'c') {
@@ -62,7 +63,7 @@ static int read_options(struct call *c, int argc, char **argv)
     return CTL_OK;
 }
 
-static int connect_socket(const struct call *c)
+static int connect_socket(const struct ctl_call *c)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     struct timeval timeout = {.tv_sec = TIMEOUT_S};
@@ -115,8 +116,22 @@ static const char *remedy(long rc)
                               : "see its log (journalctl -u noren)";
 }
 
-/* Makes the request (taken over) and gives the answer, NULL after a message. */
-static json_t *ask(const struct call *c, json_t *request)
+/* A command that is sent again, after a timeout say, does nothing when it names the same id; so each gets
+ * its own. */
+static json_t *command_id(const struct ctl_call *c)
+{
+    uint64_t number = 0;
+    char id[32];
+
+    if (c->id != NULL)
+        return json_string(c->id);
+    if (getrandom(&number, sizeof(number), 0) != (ssize_t)sizeof(number))
+        number = (uint64_t)time(NULL);
+    snprintf(id, sizeof(id), "ctl-%016llx", (unsigned long long)number);
+    return json_string(id);
+}
+
+json_t *ctl_ask(const struct ctl_call *c, const char *name, json_t *request)
 {
     char answer[LOCAL_ANSWER_MAX + 2], line[LOCAL_LINE_MAX + 2];
     int fd = connect_socket(c);
@@ -124,8 +139,8 @@ static json_t *ask(const struct call *c, json_t *request)
     json_t *reply = NULL;
     size_t len;
 
-    json_object_set_new(request, "id", json_string("norenctl"));
-    json_object_set_new(request, "name", json_string(c->command));
+    json_object_set_new(request, "id", command_id(c));
+    json_object_set_new(request, "name", json_string(name));
     len = json_dumpb(request, line, LOCAL_LINE_MAX, JSON_COMPACT);
     json_decref(request);
     if (len >= LOCAL_LINE_MAX) {
@@ -144,7 +159,8 @@ static json_t *ask(const struct call *c, json_t *request)
                 n < 0 ? strerror((int)-n) : "not an answer", remedy(n));
         return NULL;
     }
-    if (c->json && json_object_get(reply, "status") == NULL)
+    if (c->json && json_object_get(reply, "status") == NULL &&
+        json_object_get(reply, "products") == NULL)
         puts(answer);
     if (!json_is_true(json_object_get(reply, "ok")) && !c->json)
         fprintf(stderr, "norenctl %s: %s\n", c->command,
@@ -152,15 +168,16 @@ static json_t *ask(const struct call *c, json_t *request)
     return reply;
 }
 
-/* Prints nothing but a refusal; the exit status says the rest. */
-static int order(const struct call *c, json_t *request, const char *done)
+int ctl_order(const struct ctl_call *c, const char *name, json_t *request, const char *done)
 {
-    json_t *reply = ask(c, request);
+    json_t *reply = ctl_ask(c, name, request);
     bool ok = json_is_true(json_object_get(reply, "ok"));
 
-    json_decref(reply);
     if (ok && !c->json)
-        puts(done);
+        puts(json_is_true(json_object_get(reply, "repeated"))
+                 ? "this command was carried out before; nothing was done"
+                 : done);
+    json_decref(reply);
     return ok ? CTL_OK : CTL_FAILED;
 }
 
@@ -183,16 +200,16 @@ static void print_members(const json_t *object)
 
 int cmd_status(int argc, char **argv)
 {
-    struct call c;
+    struct ctl_call c;
     json_t *reply, *status, *problem;
     size_t i;
-    int rc = read_options(&c, argc, argv);
+    int rc = ctl_read_options(&c, argc, argv);
 
     if (rc != CTL_OK)
         return rc;
     if (optind != argc)
         return ctl_usage(c.command, "takes no argument");
-    reply = ask(&c, json_object());
+    reply = ctl_ask(&c, c.command, json_object());
     status = json_object_get(reply, "status");
     rc = status != NULL ? CTL_OK : CTL_FAILED;
     if (status != NULL && c.json) {
@@ -210,34 +227,46 @@ int cmd_status(int argc, char **argv)
 
 int cmd_tare(int argc, char **argv)
 {
-    struct call c;
-    int rc = read_options(&c, argc, argv);
+    struct ctl_call c;
+    int rc = ctl_read_options(&c, argc, argv);
 
     if (rc != CTL_OK)
         return rc;
     if (optind != argc - 1)
         return ctl_usage(c.command, "wants one plate");
-    return order(
-        &c, json_pack("{s:s}", "plate", argv[optind]),
+    return ctl_order(
+        &c, c.command, json_pack("{s:s}", "plate", argv[optind]),
         "accepted: the plate is zero from its next quiet moment on; leave it alone until then");
+}
+
+int ctl_quantity(const struct ctl_call *c, const char *text, long long *ret)
+{
+    long long quantity;
+    char *end;
+
+    errno = 0;
+    quantity = strtoll(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || quantity < 0)
+        return ctl_usage(c->command, "\"%s\" is no number of pieces", text);
+    *ret = quantity;
+    return CTL_OK;
 }
 
 int cmd_recount(int argc, char **argv)
 {
-    struct call c;
-    char *end;
+    struct ctl_call c;
     long long quantity;
-    int rc = read_options(&c, argc, argv);
+    int rc = ctl_read_options(&c, argc, argv);
 
     if (rc != CTL_OK)
         return rc;
     if (optind != argc - 2)
         return ctl_usage(c.command, "wants a plate or GTIN, and a number of pieces");
-    errno = 0;
-    quantity = strtoll(argv[optind + 1], &end, 10);
-    if (errno != 0 || end == argv[optind + 1] || *end != '\0' || quantity < 0)
-        return ctl_usage(c.command, "\"%s\" is no number of pieces", argv[optind + 1]);
-    return order(&c,
-                 json_pack("{s:s,s:I}", "target", argv[optind], "quantity", (json_int_t)quantity),
-                 "recounted");
+    rc = ctl_quantity(&c, argv[optind + 1], &quantity);
+    if (rc != CTL_OK)
+        return rc;
+    return ctl_order(
+        &c, c.command,
+        json_pack("{s:s,s:I}", "target", argv[optind], "quantity", (json_int_t)quantity),
+        "recounted");
 }

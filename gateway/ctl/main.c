@@ -11,6 +11,11 @@
     "  --config DIR   take the socket from the run_dir of this configuration\n"         \
     "  --json         the answer as JSON\n"
 
+#define ORDER_HELP                                                                      \
+    "  --id ID        the command's id: sent again with the same one, it does nothing " \
+    "more\n" CONNECTION_HELP
+#define DOCUMENT_HELP "  --document D   the paper it is about; it stands in the event\n" ORDER_HELP
+
 /* In the order in which the list prints them. */
 static const struct ctl_command commands[] = {
     {"decode", "[--structures] [--key HEX] [FILE]", "what is in an advertisement, from hexadecimal",
@@ -25,13 +30,38 @@ static const struct ctl_command commands[] = {
      "remedy.\n\n" CONNECTION_HELP,
      cmd_status},
     {"tare", "PLATE [--json] [--socket PATH|--config DIR]", "what lies on a plate now is its zero",
-     "The plate is empty from now on: zero load and a count of nothing.\n\n" CONNECTION_HELP,
-     cmd_tare},
+     "The plate is empty from now on: zero load and a count of nothing.\n\n" ORDER_HELP, cmd_tare},
     {"recount", "TARGET N [--json] [--socket PATH|--config DIR]",
      "tell the gateway what a person counted",
      "TARGET is a plate, or a GTIN of the planogram; N is how many pieces are "
-     "there.\n\n" CONNECTION_HELP,
+     "there.\n\n" ORDER_HELP,
      cmd_recount},
+    {"stock", "GTIN|--all [--json] [--socket PATH|--config DIR]", "what there is of a product",
+     "Prints what can be promised (ATP), the balances behind it, and every facing with its\n"
+     "sensor. A facing whose sensor is down is unknown; \"at least\" then says so. With --json "
+     "one\n"
+     "product a line.\n\n"
+     "  --all          every product of the planogram\n" CONNECTION_HELP,
+     cmd_stock},
+    {"count", "GTIN N [--document D] [--json] [--socket PATH|--config DIR]",
+     "how many a person counted in the backroom",
+     "The backroom has N from now on. A shelf is counted with 'norenctl "
+     "recount'.\n\n" DOCUMENT_HELP,
+     cmd_count},
+    {"transfer", "in|out GTIN N [--document D] [--json] [--socket PATH|--config DIR]",
+     "goods come into the backroom, or leave it",
+     "More than the backroom has cannot leave it.\n\n" DOCUMENT_HELP, cmd_transfer},
+    {"return", "GTIN N [--document D] [--json] [--socket PATH|--config DIR]",
+     "goods that customers gave back", "N pieces are in the backroom again.\n\n" DOCUMENT_HELP,
+     cmd_return},
+    {"sale", "FILE|- [--json] [--socket PATH|--config DIR]", "sales of a till, as JSON",
+     "Reads one sale after the other:\n"
+     "  {\"sale_id\":\"t1-4711\",\"lines\":[{\"gtin\":\"4901234567894\",\"quantity\":2}],\n"
+     "   \"time\":\"2026-11-21T09:00:00+09:00\"}\n"
+     "time may be absent: now. A sale_id that was told before does nothing. Goods that the\n"
+     "planogram does not have are named in the answer and otherwise left "
+     "alone.\n\n" CONNECTION_HELP,
+     cmd_sale},
     {"events", "[--json]", "the events that a gateway sends, and their fields",
      "Prints the event table.\n\n"
      "  --json  an array of objects: type, class, label, fields\n",

@@ -1,18 +1,15 @@
-/* What the control socket can ask: status, tare, recount. One table, one row a command.
+/* What the control socket can ask. One table, one row a command; those about stock are control_stock.c.
  *
  * A command is an observation like any other, so it is in the recording, and it is answered after the
  * commit that made it durable.
  */
-#include "io/norend.h"
+#include "io/control.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include "core/json.h"
-#include "io/doc.h"
 
 /* Resident memory in KiB: the second number of statm, in pages. */
 static int64_t resident_kb(void)
@@ -79,6 +76,11 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
         {"acks", out.acks},
         {"acks_refused", out.acks_refused},
         {"commands_refused", d->commands_refused},
+        {"sales", d->engine.shop->shelf.sale_counters.sales},
+        {"sales_repeated", d->engine.shop->shelf.sale_counters.repeated},
+        {"sales_refused", d->sales_refused},
+        {"sale_lines_unknown", d->sale_lines_unknown},
+        {"sold_unseen", d->engine.shop->shelf.sale_counters.shortfall},
         {"rss_kb", health.u.gateway_health.rss_kb},
     };
 
@@ -138,70 +140,107 @@ static void print_status(const struct norend *d, struct json *j)
 
 /* --- commands ----------------------------------------------------------------------------------- */
 
-/* Reads a command's arguments into an observation. False after doc_refuse(). */
-static bool read_tare(struct norend *d, const struct doc *doc, struct obs *o)
+bool control_commit(struct control_call *c, int64_t now_us)
 {
-    static const char *const keys[] = {"id", "name", "plate", NULL};
-
-    o->u.command.kind = COMMAND_TARE;
-    if (!doc_object(doc, keys) || !doc_id(doc, "plate", o->u.command.target))
-        return false;
-    if (plan_find_plate(d->engine.plan, o->u.command.target) == NO_INDEX)
-        return doc_refuse(doc, "no plate \"%s\" in planogram.json", o->u.command.target);
+    if (engine_commit(&c->d->engine, now_us) != 0)
+        return doc_refuse(c->doc, "done, but not yet on disk: %s", db_problem(c->d->db));
     return true;
 }
 
-static bool read_recount(struct norend *d, const struct doc *doc, struct obs *o)
+bool control_feed(struct control_call *c, struct obs *o)
+{
+    const struct shelf *shelf = &c->d->engine.shop->shelf;
+    bool repeated = shelf_command_seen(shelf, c->id);
+    int64_t refused = shelf->refused;
+
+    o->t_us = clock_boot_us();
+    snprintf(o->u.command.id, sizeof(o->u.command.id), "%s", c->id);
+    strcpy(o->u.command.actor, "local");
+    engine_feed(&c->d->engine, o);
+    if (shelf->refused != refused)
+        return doc_refuse(c->doc, "cannot be done as things are; nothing was changed");
+    if (repeated)
+        json_key_bool(c->j, "repeated", true);
+    return control_commit(c, o->t_us);
+}
+
+static bool control_status(struct control_call *c)
+{
+    print_status(c->d, c->j);
+    return true;
+}
+
+static bool control_tare(struct control_call *c)
+{
+    static const char *const keys[] = {"id", "name", "plate", NULL};
+    struct obs o = {.kind = OBS_COMMAND};
+
+    o.u.command.kind = COMMAND_TARE;
+    if (!doc_object(c->doc, keys) || !doc_id(c->doc, "plate", o.u.command.target))
+        return false;
+    if (plan_find_plate(c->d->engine.plan, o.u.command.target) == NO_INDEX)
+        return doc_refuse(c->doc, "no plate \"%s\" in planogram.json", o.u.command.target);
+    return control_feed(c, &o);
+}
+
+static bool control_recount(struct control_call *c)
 {
     static const char *const keys[] = {"id", "name", "target", "quantity", NULL};
-    const struct plan *plan = d->engine.plan;
+    const struct plan *plan = c->d->engine.plan;
+    struct obs o = {.kind = OBS_COMMAND};
 
-    o->u.command.kind = COMMAND_RECOUNT;
-    if (!doc_object(doc, keys) || !doc_id(doc, "target", o->u.command.target) ||
-        !doc_i64(doc, "quantity", 0, 1000000, &o->u.command.quantity))
+    o.u.command.kind = COMMAND_RECOUNT;
+    if (!doc_object(c->doc, keys) || !doc_id(c->doc, "target", o.u.command.target) ||
+        !doc_i64(c->doc, "quantity", 0, STOCK_UNITS_MAX, &o.u.command.quantity))
         return false;
-    if (plan_find_plate(plan, o->u.command.target) == NO_INDEX &&
-        plan_find_product(plan, o->u.command.target) == NO_INDEX)
-        return doc_refuse(doc, "\"%s\" is neither a plate nor a GTIN of planogram.json",
-                          o->u.command.target);
-    return true;
+    if (plan_find_plate(plan, o.u.command.target) == NO_INDEX &&
+        plan_find_product(plan, o.u.command.target) == NO_INDEX)
+        return doc_refuse(c->doc, "\"%s\" is neither a plate nor a GTIN of planogram.json",
+                          o.u.command.target);
+    return control_feed(c, &o);
 }
 
 static const struct {
     const char *name;
-    bool (*read)(struct norend *d, const struct doc *doc, struct obs *o); /* NULL: status */
-} COMMANDS[] = {{"status", NULL}, {"tare", read_tare}, {"recount", read_recount}};
+    bool (*run)(struct control_call *c);
+} COMMANDS[] = {
+    {"status", control_status}, {"tare", control_tare},          {"recount", control_recount},
+    {"count", control_adjust},  {"transfer_in", control_adjust}, {"transfer_out", control_adjust},
+    {"return", control_adjust}, {"sale", control_sale},          {"stock", control_stock}};
 
 #define COMMANDS_N (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 
-/* Finds, reads and does the command. False with a sentence in the document's error. */
+static bool refuse_name(const struct doc *doc, const char *name)
+{
+    char list[256] = "";
+    size_t n = 0;
+
+    for (size_t i = 0; i < COMMANDS_N && n < sizeof(list); i++)
+        n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s",
+                              i == 0               ? ""
+                              : i + 1 < COMMANDS_N ? ", "
+                                                   : " and ",
+                              COMMANDS[i].name);
+    return doc_refuse(doc, "no command \"%.40s\"; there are %s", name, list);
+}
+
+/* Finds and does the command. False with a sentence in the document's error. */
 static bool answer(struct norend *d, const struct doc *doc, const char *id, struct json *j)
 {
-    struct obs o = {.kind = OBS_COMMAND, .t_us = clock_boot_us()};
-    const char *name;
+    struct control_call call = {.d = d, .doc = doc, .id = id, .j = j};
     size_t i = 0;
 
-    if (!doc_string(doc, "name", &name))
+    if (!doc_string(doc, "name", &call.name))
         return false;
-    while (i < COMMANDS_N && strcmp(COMMANDS[i].name, name) != 0)
+    while (i < COMMANDS_N && strcmp(COMMANDS[i].name, call.name) != 0)
         i++;
     if (i == COMMANDS_N)
-        return doc_refuse(doc, "no command \"%.40s\"; there are status, tare and recount", name);
-    if (COMMANDS[i].read != NULL) {
-        if (!COMMANDS[i].read(d, doc, &o))
-            return false;
-        snprintf(o.u.command.id, sizeof(o.u.command.id), "%s", id);
-        strcpy(o.u.command.actor, "local");
-        engine_feed(&d->engine, &o);
-        if (engine_commit(&d->engine, o.t_us) != 0)
-            return doc_refuse(doc, "done, but not yet on disk: %s", db_problem(d->db));
-    }
+        return refuse_name(doc, call.name);
     json_open(j, '{');
     json_key_str(j, "id", id);
-    json_key(j, "ok");
-    json_bool(j, true);
-    if (COMMANDS[i].read == NULL)
-        print_status(d, j);
+    json_key_bool(j, "ok", true);
+    if (!COMMANDS[i].run(&call))
+        return false;
     json_close(j, '}');
     return true;
 }

@@ -10,7 +10,7 @@
 
 #include <stddef.h>
 
-#define LOCAL_LINE_MAX   4096
+#define LOCAL_LINE_MAX   16384
 #define LOCAL_ANSWER_MAX 16384
 
 struct local;

@@ -29,6 +29,7 @@ struct norend {
     char relay_said[4][RELAY_TEXT_SIZE]; /**< reasons logged since it was last connected, ring */
     unsigned relay_said_n;
     int64_t commands_refused; /**< by MQTT: not yet taken there */
+    int64_t sales_refused, sale_lines_unknown;
     int64_t next_second_us, next_minute_us;
 };
 

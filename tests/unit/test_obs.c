@@ -45,6 +45,9 @@ static struct plan *make_plan(void)
     p->cells_n = 100;
     for (unsigned i = 0; i < p->cells_n; i++)
         snprintf(p->cells[i].id, NOREN_ID_SIZE, "c\"\\%u", i);
+    p->products_n = 2;
+    strcpy(p->products[0].gtin, "09506000134352");
+    strcpy(p->products[1].gtin, "00614141000036");
     p->plates_n = 100;
     for (unsigned i = 0; i < p->plates_n; i++)
         snprintf(p->plates[i].id, NOREN_ID_SIZE, "\xe6\xa3\x9a-0123456789012345678901234567-%u", i);
@@ -71,7 +74,7 @@ static void random_sighting(uint64_t *s, const struct plan *p, struct obs *o)
 static struct obs random_obs(uint64_t *s, const struct plan *p)
 {
     static const enum obs_kind kinds[] = {OBS_TICK, OBS_CLOCK, OBS_SIGHTING, OBS_CELL,
-                                          OBS_MASS, OBS_NODE,  OBS_COMMAND};
+                                          OBS_MASS, OBS_NODE,  OBS_COMMAND,  OBS_SALE};
     struct obs o;
 
     memset(&o, 0, sizeof(o));
@@ -95,11 +98,19 @@ static struct obs random_obs(uint64_t *s, const struct plan *p)
         o.u.node.mass_mg = random_i64(s);
         o.u.node.status = (uint8_t)next_random(s);
     } else if (o.kind == OBS_COMMAND) {
-        o.u.command.kind = (enum command_kind)(next_random(s) % 2);
+        o.u.command.kind = (enum command_kind)(next_random(s) % 6);
         random_id(s, o.u.command.id);
+        if (next_random(s) % 2)
+            random_id(s, o.u.command.document);
         random_id(s, o.u.command.target);
         o.u.command.quantity = random_i64(s);
         random_id(s, o.u.command.actor);
+    } else if (o.kind == OBS_SALE) {
+        random_id(s, o.u.sale.id);
+        o.u.sale.line = (uint16_t)next_random(s);
+        o.u.sale.product = (uint16_t)(next_random(s) % p->products_n);
+        o.u.sale.quantity = random_i64(s);
+        o.u.sale.sold_us = random_i64(s);
     }
     return o;
 }

@@ -1,0 +1,32 @@
+/* Pieces of the control socket: the table is control.c, what needs more than a line has files of its own.
+ * Private to control*.c.
+ *
+ * A command reads its arguments (a wrong one: doc_refuse() and false), feeds observations, and adds what it
+ * found out to the answer, whose object is open.
+ */
+#ifndef NOREN_IO_CONTROL_H
+#define NOREN_IO_CONTROL_H
+
+#include "core/json.h"
+#include "io/doc.h"
+#include "io/norend.h"
+
+struct control_call {
+    struct norend *d;
+    const struct doc *doc;
+    const char *name, *id;
+    struct json *j;
+};
+
+/** A command to the brain, whose kind, target, quantity and document are filled in: fed and committed, unless
+ * its id was used before; then the answer says "repeated": true. */
+bool control_feed(struct control_call *c, struct obs *o);
+
+/** Commits what was fed. */
+bool control_commit(struct control_call *c, int64_t now_us);
+
+bool control_adjust(struct control_call *c);
+bool control_sale(struct control_call *c);
+bool control_stock(struct control_call *c);
+
+#endif

@@ -241,7 +241,7 @@ int cmd_tare(int argc, char **argv)
 
 int ctl_quantity(const struct ctl_call *c, const char *text, long long *ret)
 {
-    long long quantity;
+    long long quantity = 0;
     char *end;
 
     errno = 0;
@@ -255,7 +255,7 @@ int ctl_quantity(const struct ctl_call *c, const char *text, long long *ret)
 int cmd_recount(int argc, char **argv)
 {
     struct ctl_call c;
-    long long quantity;
+    long long quantity = 0;
     int rc = ctl_read_options(&c, argc, argv);
 
     if (rc != CTL_OK)

@@ -90,7 +90,7 @@ int cmd_stock(int argc, char **argv)
 
 static int adjust(struct ctl_call *c, const char *name, char **argument, const char *done)
 {
-    long long quantity;
+    long long quantity = 0;
     json_t *request;
     int rc = ctl_quantity(c, argument[1], &quantity);
 

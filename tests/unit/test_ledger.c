@@ -45,7 +45,7 @@ static void sell_line(struct rig *r, const char *id, uint16_t line, int64_t quan
 {
     struct obs o = {.t_us = r->now_us, .kind = OBS_SALE};
 
-    strcpy(o.u.sale.id, id);
+    snprintf(o.u.sale.id, sizeof(o.u.sale.id), "%s", id);
     o.u.sale.line = line;
     o.u.sale.product = 0;
     o.u.sale.quantity = quantity;

@@ -21,6 +21,7 @@ enum record_kind {
     RECORD_PRODUCT, /**< backroom, in_hand, sold, adjust of one GTIN */
     RECORD_VISIT,   /**< an open visit */
     RECORD_OFFER,   /**< what a member was offered, for caps */
+    RECORD_SUPPLY,  /**< alerts and the task of one facing */
     RECORD_KINDS
 };
 

@@ -43,6 +43,7 @@ static const char *const command_words[] = {
     [COMMAND_TRANSFER_IN] = "transfer_in",
     [COMMAND_TRANSFER_OUT] = "transfer_out",
     [COMMAND_RETURN] = "return",
+    [COMMAND_CLAIM] = "claim",
 };
 
 #define COUNT(words) (sizeof(words) / sizeof((words)[0]))

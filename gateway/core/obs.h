@@ -53,6 +53,7 @@ enum command_kind {
     COMMAND_TRANSFER_IN,  /**< quantity came from a supplier or another store */
     COMMAND_TRANSFER_OUT, /**< quantity left for another store; never more than there is */
     COMMAND_RETURN,       /**< quantity was given back by customers */
+    COMMAND_CLAIM,        /**< target = a task's id: `actor` does it */
 };
 
 struct obs {

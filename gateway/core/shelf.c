@@ -210,6 +210,14 @@ struct shelf_atp shelf_atp(const struct shelf *s, const struct plan *plan, uint1
     return ret;
 }
 
+int64_t shelf_take_number(struct shelf *s, struct batch *out)
+{
+    int64_t number = s->next_number++;
+
+    shelf_save_numbers(s, out);
+    return number;
+}
+
 int32_t shelf_alerts(const struct shelf *s, const struct plan *plan)
 {
     int32_t n = 0;
@@ -382,6 +390,8 @@ static void take_command(struct shelf *s, const struct plan *plan, const struct 
         }
         at = at_plate(s, plan, facing / PLATE_FACINGS_MAX, o->t_us, out);
         shelf_recount(&at, facing % PLATE_FACINGS_MAX, o->u.command.quantity);
+        break;
+    case COMMAND_CLAIM: /* core/supply.c; the id is remembered here */
         break;
     case COMMAND_COUNT:
     case COMMAND_TRANSFER_IN:

@@ -118,6 +118,8 @@ enum shelf_sensor shelf_sensor(const struct shelf *s, uint16_t plate);
 const struct shelf_facing *shelf_facing(const struct shelf *s, uint16_t plate, uint8_t facing);
 /** False: the sensor is down or has not settled, or the facing was never counted; on_shelf means nothing. */
 bool shelf_facing_known(const struct shelf *s, uint16_t plate, uint8_t facing);
+/** The next number of the shop's changes, alerts and tasks; stored in the same batch. */
+int64_t shelf_take_number(struct shelf *s, struct batch *out);
 /** How many alerts of shelves are open. */
 int32_t shelf_alerts(const struct shelf *s, const struct plan *plan);
 

@@ -48,6 +48,7 @@ static const char *cause_of(enum command_kind kind)
         return "return";
     case COMMAND_TARE:
     case COMMAND_RECOUNT:
+    case COMMAND_CLAIM:
         break;
     }
     return "";

@@ -255,6 +255,7 @@ int shelf_restore(struct shelf *s, const struct plan *plan, const struct record 
         return restore_product(s, plan, r);
     case RECORD_VISIT:
     case RECORD_OFFER:
+    case RECORD_SUPPLY:
     case RECORD_KINDS:
         break;
     }

@@ -1,23 +1,28 @@
 /* The brain's wiring; see shop.h.
  *
- * Order within one observation: shelves, people, offers. Offers last, because they ask both; people after
+ * Order within one observation: shelves, their supply, people, offers. Offers last, because they ask both; people after
  * shelves only so that the order of events in a batch is fixed, which replay compares byte for byte.
  */
 #include "core/shop.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/json.h"
 
 /* Below this many members in a zone the number itself would point at people (design section 11). */
 #define ANONYMITY_K 5
+/* Tasks that the retained state lists; more than a shop's people can do anyway. */
+#define STATE_TASKS_MAX 100
 
 void shop_init(struct shop *s)
 {
     memset(s, 0, sizeof(*s));
     s->due_us = NOREN_NEVER_US;
-    s->shelf_due_us = s->people_due_us = s->offers_due_us = NOREN_NEVER_US;
+    s->shelf_due_us = s->supply_due_us = s->people_due_us = s->offers_due_us = NOREN_NEVER_US;
     shelf_init(&s->shelf);
+    supply_init(&s->supply);
     people_init(&s->people);
     offers_init(&s->offers);
 }
@@ -37,6 +42,8 @@ int shop_restore(struct shop *s, const struct record *r)
     case RECORD_FACING:
     case RECORD_PRODUCT:
         return shelf_restore(&s->shelf, s->plan, r);
+    case RECORD_SUPPLY:
+        return supply_restore(&s->supply, s->plan, &s->shelf, r);
     case RECORD_VISIT:
         return people_restore(&s->people, s->plan, r);
     case RECORD_OFFER:
@@ -66,7 +73,8 @@ static bool names_something(const struct plan *plan, const struct obs *o)
     case OBS_SALE:
         return plan != NULL && o->u.sale.product < plan->products_n;
     case OBS_COMMAND:
-        return plan != NULL && (plan_find_plate(plan, o->u.command.target) != NO_INDEX ||
+        return plan != NULL && (o->u.command.kind == COMMAND_CLAIM ||
+                                plan_find_plate(plan, o->u.command.target) != NO_INDEX ||
                                 plan_find_product(plan, o->u.command.target) != NO_INDEX);
     }
     return false;
@@ -78,6 +86,7 @@ static void take_plan(struct shop *s, const struct plan *plan, struct batch *out
 
     s->plan = plan;
     shelf_plan(&s->shelf, old_plan, plan);
+    supply_plan(&s->supply, old_plan, plan, &s->shelf, s->now_us);
     people_plan(&s->people, old_plan, plan);
     offers_plan(&s->offers, old_plan, plan);
     for (uint16_t i = 0; i < plan->fixtures_n; i++)
@@ -97,9 +106,15 @@ static bool is_reading(const struct obs *o)
     return o->kind == OBS_CELL || o->kind == OBS_MASS || o->kind == OBS_NODE;
 }
 
+/* A shelf that something happened to: its state must be told again, and its level looked at. */
+static bool any_fixture(const struct batch *b)
+{
+    return memchr(b->fixtures_dirty, true, sizeof(b->fixtures_dirty)) != NULL;
+}
+
 int64_t shop_step(struct shop *s, const struct obs *o, struct batch *ret_out)
 {
-    int64_t utc_s;
+    int64_t utc_us;
 
     batch_clear(ret_out);
     if (o->t_us < s->now_us || !names_something(s->plan, o)) {
@@ -118,14 +133,17 @@ int64_t shop_step(struct shop *s, const struct obs *o, struct batch *ret_out)
         return s->due_us;
 
     s->shelf_due_us = shelf_step(&s->shelf, s->plan, o, ret_out);
+    utc_us = s->clock_known ? o->t_us + s->utc_offset_us : 0;
+    if (!is_reading(o) || any_fixture(ret_out))
+        s->supply_due_us = supply_step(&s->supply, s->plan, &s->shelf, o, utc_us, ret_out);
     if (!is_reading(o))
         s->people_due_us = people_step(&s->people, s->plan, o, ret_out);
     if (!is_reading(o) || ret_out->events_n > 0) {
-        utc_s = s->clock_known ? (o->t_us + s->utc_offset_us) / NOREN_US_PER_S : 0;
-        s->offers_due_us =
-            offers_step(&s->offers, s->plan, &s->people, &s->shelf, o->t_us, utc_s, ret_out);
+        s->offers_due_us = offers_step(&s->offers, s->plan, &s->people, &s->shelf, o->t_us,
+                                       utc_us / NOREN_US_PER_S, ret_out);
     }
-    s->due_us = earlier(s->shelf_due_us, earlier(s->people_due_us, s->offers_due_us));
+    s->due_us = earlier(earlier(s->shelf_due_us, s->supply_due_us),
+                        earlier(s->people_due_us, s->offers_due_us));
     return s->due_us;
 }
 
@@ -209,6 +227,8 @@ static void print_place(const struct shop *s, uint16_t plate, uint8_t facing, st
 {
     const struct plan_plate *p = &s->plan->plates[plate];
     const struct shelf_facing *now = shelf_facing(&s->shelf, plate, facing);
+    int64_t empty_s = supply_time_to_empty_s(&s->supply, &s->shelf,
+                                             (struct supply_place){plate, facing}, s->now_us);
     bool known = shelf_facing_known(&s->shelf, plate, facing);
 
     json_open(j, '{');
@@ -224,6 +244,11 @@ static void print_place(const struct shop *s, uint16_t plate, uint8_t facing, st
     json_key_milli(j, "confidence", known ? now->confidence_pm : 0);
     json_key_i64(j, "min", p->facings[facing].min);
     json_key_i64(j, "capacity", p->facings[facing].capacity);
+    json_key(j, "time_to_empty_s");
+    if (empty_s != EVENT_NULL)
+        json_i64(j, empty_s);
+    else
+        json_nil(j);
     json_close(j, '}');
 }
 
@@ -259,6 +284,55 @@ int shop_print_stock(const struct shop *s, uint16_t product, char *buf, size_t s
     return json_end(&j);
 }
 
+static void print_task(const struct shop *s, struct supply_place at, struct json *j)
+{
+    const struct plan_plate *p = &s->plan->plates[at.plate];
+    const struct plan_product *product = &s->plan->products[p->facings[at.facing].product];
+    const struct supply_task *t = &supply_facing(&s->supply, &s->shelf, at)->task;
+    char id[NOREN_ID_SIZE];
+
+    snprintf(id, sizeof(id), "t%" PRId64, t->number);
+    json_open(j, '{');
+    json_key_str(j, "task_id", id);
+    json_key_str(j, "kind", "replenish");
+    json_key_str(j, "state", t->state == TASK_CLAIMED ? "claimed" : "open");
+    json_key_str(j, "plate", p->id);
+    json_key_str(j, "fixture", s->plan->fixtures[p->fixture]);
+    json_key_nstr(j, "zone", p->zone == NO_INDEX ? "" : s->plan->zones[p->zone].id);
+    json_key_str(j, "gtin", product->gtin);
+    json_key_str(j, "name", product->name);
+    json_key_i64(j, "wanted", supply_wanted(s->plan, &s->shelf, at));
+    json_key_nstr(j, "actor", t->actor);
+    json_key_bool(j, "overdue", t->overdue);
+    json_key_i64(j, "age_s",
+                 t->opened_us == SUPPLY_STALE_US ? 0 : (s->now_us - t->opened_us) / NOREN_US_PER_S);
+    json_close(j, '}');
+}
+
+int shop_print_task(const struct shop *s, struct supply_place at, char *buf, size_t size)
+{
+    struct json j = json_init(buf, size);
+
+    print_task(s, at, &j);
+    return json_end(&j);
+}
+
+/* Open tasks: how many, and the first of them. */
+static void print_tasks(const struct shop *s, struct json *j)
+{
+    struct supply_place at;
+    size_t cursor = 0;
+    int64_t n = 0;
+
+    json_key(j, "tasks");
+    json_open(j, '[');
+    for (; supply_next_task(&s->supply, s->plan, &s->shelf, &cursor, &at); n++)
+        if (n < STATE_TASKS_MAX)
+            print_task(s, at, j);
+    json_close(j, ']');
+    json_key_i64(j, "tasks_open", n);
+}
+
 int shop_print_store(const struct shop *s, char *buf, size_t size)
 {
     const struct presence *p;
@@ -288,7 +362,9 @@ int shop_print_store(const struct shop *s, char *buf, size_t size)
         json_close(&j, '}');
     }
     json_close(&j, ']');
-    json_key_i64(&j, "alerts", shelf_alerts(&s->shelf, s->plan));
+    json_key_i64(&j, "alerts",
+                 shelf_alerts(&s->shelf, s->plan) + supply_alerts(&s->supply, s->plan, &s->shelf));
+    print_tasks(s, &j);
     json_close(&j, '}');
     return json_end(&j);
 }

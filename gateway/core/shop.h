@@ -12,8 +12,9 @@
 #include "core/offer.h"
 #include "core/people.h"
 #include "core/shelf.h"
+#include "core/supply.h"
 
-/** All state of the brain; one per process (or per replay). About a megabyte: do not put it on a stack. */
+/** All state of the brain; one per process (or per replay). About two megabytes: do not put it on a stack. */
 struct shop {
     const struct plan *plan; /**< borrowed through OBS_PLAN; NULL before the first */
     int64_t now_us;          /**< time of the last observation */
@@ -22,8 +23,9 @@ struct shop {
     bool clock_known;
     int64_t refused; /**< observations that named nothing in the plan or went back in time */
     int64_t due_us;  /**< the deadline last returned, and what each part asked for */
-    int64_t shelf_due_us, people_due_us, offers_due_us;
+    int64_t shelf_due_us, supply_due_us, people_due_us, offers_due_us;
     struct shelf shelf;
+    struct supply supply;
     struct people people;
     struct offers offers;
 };
@@ -48,6 +50,8 @@ int shop_print_fixture(const struct shop *s, uint16_t fixture, char *buf, size_t
 /** The answer to a question about one product: every facing with its sensor, the balances, what can be
  * promised. */
 int shop_print_stock(const struct shop *s, uint16_t product, char *buf, size_t size);
+/** One open task, as state/store lists it. */
+int shop_print_task(const struct shop *s, struct supply_place at, char *buf, size_t size);
 int shop_print_store(const struct shop *s, char *buf, size_t size);
 
 #endif

@@ -35,6 +35,8 @@ int cmd_count(int argc, char **argv);
 int cmd_transfer(int argc, char **argv);
 int cmd_return(int argc, char **argv);
 int cmd_sale(int argc, char **argv);
+int cmd_tasks(int argc, char **argv);
+int cmd_claim(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 

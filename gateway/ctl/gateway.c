@@ -160,7 +160,7 @@ json_t *ctl_ask(const struct ctl_call *c, const char *name, json_t *request)
         return NULL;
     }
     if (c->json && json_object_get(reply, "status") == NULL &&
-        json_object_get(reply, "products") == NULL)
+        json_object_get(reply, "products") == NULL && json_object_get(reply, "tasks") == NULL)
         puts(answer);
     if (!json_is_true(json_object_get(reply, "ok")) && !c->json)
         fprintf(stderr, "norenctl %s: %s\n", c->command,

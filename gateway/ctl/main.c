@@ -62,6 +62,15 @@ static const struct ctl_command commands[] = {
      "planogram does not have are named in the answer and otherwise left "
      "alone.\n\n" CONNECTION_HELP,
      cmd_sale},
+    {"tasks", "[--json] [--socket PATH|--config DIR]", "what is to be filled up",
+     "Prints the open replenish tasks. One opens when a facing stays at its minimum or below and\n"
+     "the backroom has some, and is done when the weight on the plate grew. With --json one task\n"
+     "a line.\n\n" CONNECTION_HELP,
+     cmd_tasks},
+    {"claim", "TASK WHO [--json] [--socket PATH|--config DIR]", "say who does a task",
+     "WHO is a name or number that the store knows; it stands in the events of the "
+     "task.\n\n" ORDER_HELP,
+     cmd_claim},
     {"events", "[--json]", "the events that a gateway sends, and their fields",
      "Prints the event table.\n\n"
      "  --json  an array of objects: type, class, label, fields\n",

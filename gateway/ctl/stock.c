@@ -197,3 +197,63 @@ int cmd_sale(int argc, char **argv)
         fclose(f);
     return worst;
 }
+
+/* --- tasks -------------------------------------------------------------------------------------- */
+
+static void print_task(const struct ctl_call *c, const json_t *t)
+{
+    const char *actor = json_string_value(json_object_get(t, "actor"));
+
+    if (c->json) {
+        json_dumpf(t, stdout, JSON_COMPACT);
+        putchar('\n');
+        return;
+    }
+    printf("%-8s %lld x %s (%s) to plate %s, fixture %s; open for %lld min%s%s%s\n",
+           json_string_value(json_object_get(t, "task_id")), number(t, "wanted"),
+           json_string_value(json_object_get(t, "name")),
+           json_string_value(json_object_get(t, "gtin")),
+           json_string_value(json_object_get(t, "plate")),
+           json_string_value(json_object_get(t, "fixture")), number(t, "age_s") / 60,
+           json_is_true(json_object_get(t, "overdue")) ? ", OVERDUE" : "",
+           actor != NULL ? ", done by " : "", actor != NULL ? actor : "");
+}
+
+int cmd_tasks(int argc, char **argv)
+{
+    struct ctl_call c;
+    long long from = 0, next;
+    int rc = ctl_read_options(&c, argc, argv);
+
+    if (rc != CTL_OK)
+        return rc;
+    if (optind != argc)
+        return ctl_usage(c.command, "takes no argument");
+    do {
+        json_t *reply = ctl_ask(&c, "tasks", json_pack("{s:I}", "from", (json_int_t)from)), *task;
+        bool ok = json_is_true(json_object_get(reply, "ok"));
+        size_t i;
+
+        json_array_foreach(json_object_get(reply, "tasks"), i, task) print_task(&c, task);
+        next = number(reply, "next");
+        json_decref(reply);
+        if (!ok || (next != 0 && next <= from))
+            return CTL_FAILED;
+        from = next;
+    } while (next != 0);
+    return CTL_OK;
+}
+
+int cmd_claim(int argc, char **argv)
+{
+    struct ctl_call c;
+    int rc = ctl_read_options(&c, argc, argv);
+
+    if (rc != CTL_OK)
+        return rc;
+    if (optind != argc - 2)
+        return ctl_usage(c.command, "wants a task and who does it");
+    return ctl_order(&c, c.command,
+                     json_pack("{s:s,s:s}", "task_id", argv[optind], "actor", argv[optind + 1]),
+                     "claimed");
+}

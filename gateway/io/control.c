@@ -155,7 +155,8 @@ bool control_feed(struct control_call *c, struct obs *o)
 
     o->t_us = clock_boot_us();
     snprintf(o->u.command.id, sizeof(o->u.command.id), "%s", c->id);
-    strcpy(o->u.command.actor, "local");
+    if (o->u.command.actor[0] == '\0')
+        strcpy(o->u.command.actor, "local");
     engine_feed(&c->d->engine, o);
     if (shelf->refused != refused)
         return doc_refuse(c->doc, "cannot be done as things are; nothing was changed");
@@ -206,7 +207,8 @@ static const struct {
 } COMMANDS[] = {
     {"status", control_status}, {"tare", control_tare},          {"recount", control_recount},
     {"count", control_adjust},  {"transfer_in", control_adjust}, {"transfer_out", control_adjust},
-    {"return", control_adjust}, {"sale", control_sale},          {"stock", control_stock}};
+    {"return", control_adjust}, {"sale", control_sale},          {"stock", control_stock},
+    {"tasks", control_tasks},   {"claim", control_claim}};
 
 #define COMMANDS_N (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 

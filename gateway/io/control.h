@@ -28,5 +28,7 @@ bool control_commit(struct control_call *c, int64_t now_us);
 bool control_adjust(struct control_call *c);
 bool control_sale(struct control_call *c);
 bool control_stock(struct control_call *c);
+bool control_tasks(struct control_call *c);
+bool control_claim(struct control_call *c);
 
 #endif

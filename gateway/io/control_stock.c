@@ -254,3 +254,57 @@ bool control_stock(struct control_call *c)
         json_key_i64(c->j, "next", from);
     return true;
 }
+
+/* --- tasks -------------------------------------------------------------------------------------- */
+
+/* As many open tasks from place "from" on as an answer holds; "next" is where to go on. */
+bool control_tasks(struct control_call *c)
+{
+    static const char *const keys[] = {"id", "name", "from", NULL};
+    const struct shop *shop = c->d->engine.shop;
+    int64_t from = 0, next = -1;
+    struct supply_place at;
+    char task[1024];
+    size_t cursor;
+
+    if (!doc_object(c->doc, keys) ||
+        !doc_opt_i64(c->doc, "from", 0, PLATES_MAX * PLATE_FACINGS_MAX, &from))
+        return false;
+    print_as_of(c);
+    json_key(c->j, "tasks");
+    json_open(c->j, '[');
+    for (cursor = (size_t)from;
+         next < 0 && supply_next_task(&shop->supply, shop->plan, &shop->shelf, &cursor, &at);) {
+        int n = shop_print_task(shop, at, task, sizeof(task));
+
+        if (n < 0 || c->j->n + (size_t)n + ANSWER_TAIL > LOCAL_ANSWER_MAX)
+            next = (int64_t)cursor - 1;
+        else
+            json_raw(c->j, task);
+    }
+    json_close(c->j, ']');
+    if (next >= 0)
+        json_key_i64(c->j, "next", next);
+    return true;
+}
+
+bool control_claim(struct control_call *c)
+{
+    static const char *const keys[] = {"id", "name", "task_id", "actor", NULL};
+    const struct shop *shop = c->d->engine.shop;
+    struct obs o = {.kind = OBS_COMMAND};
+    struct supply_place at;
+    const char *actor;
+
+    o.u.command.kind = COMMAND_CLAIM;
+    if (!doc_object(c->doc, keys) || !doc_id(c->doc, "task_id", o.u.command.target) ||
+        !doc_id(c->doc, "actor", o.u.command.actor))
+        return false;
+    if (!supply_find_task(&shop->supply, shop->plan, &shop->shelf, o.u.command.target, &at))
+        return doc_refuse(c->doc, "no open task \"%s\"; norenctl tasks lists them",
+                          o.u.command.target);
+    actor = supply_facing(&shop->supply, &shop->shelf, at)->task.actor;
+    if (actor[0] != '\0' && strcmp(actor, o.u.command.actor) != 0)
+        return doc_refuse(c->doc, "%s does it already", actor);
+    return control_feed(c, &o);
+}

@@ -29,6 +29,8 @@ const char *record_kind_name(enum record_kind kind)
         return "visit";
     case RECORD_OFFER:
         return "offer";
+    case RECORD_SUPPLY:
+        return "supply";
     case RECORD_KINDS:
         break;
     }

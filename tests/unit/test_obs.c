@@ -98,7 +98,7 @@ static struct obs random_obs(uint64_t *s, const struct plan *p)
         o.u.node.mass_mg = random_i64(s);
         o.u.node.status = (uint8_t)next_random(s);
     } else if (o.kind == OBS_COMMAND) {
-        o.u.command.kind = (enum command_kind)(next_random(s) % 6);
+        o.u.command.kind = (enum command_kind)(next_random(s) % 7);
         random_id(s, o.u.command.id);
         if (next_random(s) % 2)
             random_id(s, o.u.command.document);

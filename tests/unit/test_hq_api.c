@@ -63,6 +63,7 @@ static void take_stock(struct fixture *f, int seq, int on_shelf)
 
     snprintf(data, sizeof(data),
              "{\"gtin\":\"04901234567894\",\"plate\":\"p1\",\"cause\":\"pick\",\"change_id\":null,"
+             "\"document\":null,"
              "\"delta\":-1,\"on_shelf\":%d,\"backroom\":0,\"in_hand\":0,\"sold\":0,\"held\":0,"
              "\"safety\":0,\"atp\":%d,\"atp_lower_bound\":false}",
              on_shelf, on_shelf);
@@ -86,7 +87,8 @@ static int setup(void **state)
                "{\"offer_id\":\"o1\",\"campaign\":\"c\",\"revision\":1,\"member_ref\":\"m-0001\","
                "\"zone\":\"z\",\"gtin\":\"04901234567894\",\"template\":\"t\"}");
     take_event(f, "alert", 3, "alert.raised",
-               "{\"alert_id\":\"a1\",\"kind\":\"k\",\"severity\":\"warning\",\"subject\":\"p1\"}");
+               "{\"alert_id\":\"a1\",\"kind\":\"k\",\"severity\":\"warning\",\"subject\":\"p1\","
+               "\"gtin\":null}");
     take_state(f, 3, 11);
     *state = f;
     return 0;

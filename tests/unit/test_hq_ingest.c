@@ -71,6 +71,7 @@ static const char *stock(const char *epoch, long long seq, int on_shelf)
 
     snprintf(data, sizeof(data),
              "{\"gtin\":\"04901234567894\",\"plate\":\"p1\",\"cause\":\"pick\",\"change_id\":\"c\","
+             "\"document\":null,"
              "\"delta\":-1,\"on_shelf\":%d,\"backroom\":0,\"in_hand\":0,\"sold\":0,\"held\":0,"
              "\"safety\":0,\"atp\":%d,\"atp_lower_bound\":false}",
              on_shelf, on_shelf);

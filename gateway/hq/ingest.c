@@ -102,6 +102,10 @@ static enum refusal take_event(struct ingest *in, const struct topic *topic, int
     remember(in->epochs, &in->epochs_n, epoch_id);
     if (r == 0) {
         in->counters.duplicates++;
+        /* a gap stands at a number of its own range: the event itself may have come before it was shed */
+        if (strcmp(e.type, "noren.gateway.gap") == 0 &&
+            project_event(in->store, gateway_id, epoch_id, &e, utc_us) < 0)
+            fail(in);
         return REFUSAL_NONE;
     }
     in->counters.events++;

@@ -69,6 +69,7 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
         {"commit_failures", db.commit_failures},
         {"events_dropped", db.events_dropped},
         {"outbox_rows", db.outbox_rows},
+        {"kept_bytes", db.kept_bytes},
         {"published", out.published},
         {"batches", out.batches},
         {"resends", out.resends},

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/db_file.h"
+#include "io/db_keep.h"
 
 /* Events kept in memory while the disk takes none: hours of a busy store, at most about 16 MB. */
 #define DB_PENDING_MAX 16384
@@ -34,7 +34,7 @@ enum statement {
     ST_RECORD_PUT,
     ST_RECORD_DELETE,
     ST_META,
-    ST_DELETE,
+    ST_COUNT_ACKED,
     ST_BOOT,
     ST_NEXT,
     ST_COUNT
@@ -48,8 +48,8 @@ static const char *const SQL[ST_COUNT] = {
     [ST_RECORD_PUT] = "INSERT INTO record(kind,key,value) VALUES(?,?,?) "
                       "ON CONFLICT(kind,key) DO UPDATE SET value=excluded.value",
     [ST_RECORD_DELETE] = "DELETE FROM record WHERE kind=? AND key=?",
-    [ST_META] = "UPDATE meta SET seq=?,acked=?,hq_id=?",
-    [ST_DELETE] = "DELETE FROM outbox WHERE seq<=?",
+    [ST_META] = "UPDATE meta SET seq=?,acked=?,hq_id=?,epoch=?,prev_epoch=?",
+    [ST_COUNT_ACKED] = "SELECT count(*) FROM outbox WHERE seq>? AND seq<=?",
     [ST_BOOT] = "INSERT INTO boots(bootid,offset_us,quality) VALUES(?,?,?) ON CONFLICT(bootid) "
                 "DO UPDATE SET offset_us=excluded.offset_us,quality=excluded.quality",
     [ST_NEXT] = "SELECT o.seq,o.class,o.type,o.tus,o.data,o.bootid,b.offset_us,b.quality "
@@ -70,8 +70,12 @@ struct db {
     int64_t pending_n;
     struct record *records;
     size_t records_n, records_cap;
-    uint64_t deleted;     /* rows up to here are gone */
-    int64_t deleted_rows; /* by the transaction that is being written */
+    struct db_keep keep;
+    uint64_t acked_disk;  /* the ack as the file has it */
+    int64_t acked_rows;   /* rows that the transaction being written finds acked */
+    uint64_t again_after; /* HQ wants everything after this again ... */
+    bool again,
+        new_epoch; /* ... with the next commit, until which nothing is sent; or starts anew */
     int64_t deadline_us;
     char problem[DB_ERROR_SIZE];
 };
@@ -105,6 +109,13 @@ static void close_sql(struct db *d)
     sqlite3_close(d->file.sql);
 }
 
+static int count_waiting(struct db *d)
+{
+    return db_read_int(d->file.sql,
+                       "SELECT count(*) FROM outbox WHERE seq>(SELECT acked FROM meta)",
+                       &d->counters.outbox_rows);
+}
+
 int db_open(struct db **ret_db, const char *dir, const char *gateway, const char *bootid,
             char ret_note[DB_ERROR_SIZE])
 {
@@ -118,17 +129,20 @@ int db_open(struct db **ret_db, const char *dir, const char *gateway, const char
     d->deadline_us = NOREN_NEVER_US;
     snprintf(d->bootid, sizeof(d->bootid), "%s", bootid);
     rc = db_file_open(&d->file, dir, gateway, &d->id, ret_note);
+    d->keep = (struct db_keep){.sql = d->file.sql, .limits = DB_LIMITS_DEFAULT};
     for (int i = 0; i < ST_COUNT && rc == 0; i++)
         rc = db_errno(sqlite3_prepare_v3(d->file.sql, SQL[i], -1, SQLITE_PREPARE_PERSISTENT,
                                          &d->st[i], NULL));
     if (rc == 0)
-        rc = db_read_int(d->file.sql, "SELECT count(*) FROM outbox", &d->counters.outbox_rows);
+        rc = count_waiting(d);
+    if (rc == 0)
+        rc = db_keep_read(&d->keep, &d->id);
     if (rc != 0) {
         close_sql(d);
         free(d);
         return rc;
     }
-    d->deleted = d->id.acked;
+    d->acked_disk = d->id.acked;
     *ret_db = d;
     return 0;
 }
@@ -270,17 +284,57 @@ int64_t db_deadline(const struct db *d)
     return d->deadline_us;
 }
 
+/* This file is an older copy of one whose later numbers HQ has seen. */
+static int begin_epoch(struct db *d)
+{
+    char epoch[DB_EPOCH_SIZE];
+    int rc = db_random_epoch(epoch);
+    uint64_t seq = 0;
+
+    if (rc != 0)
+        return rc;
+    memcpy(d->id.prev_epoch, d->id.epoch, sizeof(d->id.prev_epoch));
+    memcpy(d->id.epoch, epoch, sizeof(d->id.epoch));
+    for (struct pending *p = d->first; p != NULL; p = p->next)
+        p->seq = ++seq;
+    d->id.enqueued = seq;
+    d->id.committed = d->id.acked = 0;
+    d->again = false;
+    d->new_epoch = true;
+    d->deadline_us = 0;
+    return 1;
+}
+
+void db_give_again(struct db *d, uint64_t seq)
+{
+    if (seq >= d->id.acked)
+        return;
+    if (!d->again || seq < d->again_after)
+        d->again_after = seq;
+    d->id.acked = seq;
+    d->again = true;
+    d->deadline_us = 0;
+}
+
 int db_ack(struct db *d, const char *hq_id, const char *epoch, uint64_t seq)
 {
     if (strcmp(epoch, d->id.epoch) != 0)
         return -ESTALE;
     if (seq > d->id.committed)
-        return -ERANGE;
-    if (seq <= d->id.acked)
+        return begin_epoch(d);
+    if (seq < d->id.acked && strcmp(hq_id, d->id.hq_id) != 0)
+        db_give_again(d, seq);
+    else if (seq > d->id.acked)
+        d->id.acked = seq;
+    else
         return 0;
-    d->id.acked = seq;
     snprintf(d->id.hq_id, sizeof(d->id.hq_id), "%s", hq_id);
     return 0;
+}
+
+void db_set_limits(struct db *d, const struct db_limits *limits)
+{
+    d->keep.limits = *limits;
 }
 
 void db_set_clock(struct db *d, int64_t offset_us, enum clock_quality quality)
@@ -333,17 +387,44 @@ static int write_events(struct db *d)
     return rc;
 }
 
-/* Deletes first: on a file at its limit they make the room that the rest needs. */
-static int write_all(struct db *d, bool only_deletes)
+/* What became of rows that are there: acked, forgotten, wanted again, left behind in an old epoch. */
+static int write_kept(struct db *d, int64_t now_us, bool only_deletes)
 {
-    int rc = run(d, ST_BEGIN);
+    int64_t utc_us =
+        d->boot_known && d->boot.quality != CLOCK_FLOOR ? now_us + d->boot.offset_us : 0;
+    int rc = 0;
 
-    d->deleted_rows = 0;
-    if (rc == 0 && d->deleted < d->id.acked) {
-        bind_int(d, ST_DELETE, 1, (int64_t)d->id.acked);
-        rc = run(d, ST_DELETE);
-        d->deleted_rows = sqlite3_changes(d->file.sql);
+    d->acked_rows = 0;
+    if (d->new_epoch) {
+        d->keep = (struct db_keep){.sql = d->file.sql, .limits = d->keep.limits, .first = 1};
+        return db_exec(d->file.sql, "DELETE FROM outbox;DELETE FROM ack_mark");
     }
+    if (d->acked_disk < d->id.acked) {
+        bind_int(d, ST_COUNT_ACKED, 1, (int64_t)d->acked_disk);
+        bind_int(d, ST_COUNT_ACKED, 2, (int64_t)d->id.acked);
+        rc = sqlite3_step(d->st[ST_COUNT_ACKED]);
+        d->acked_rows = sqlite3_column_int64(d->st[ST_COUNT_ACKED], 0);
+        sqlite3_reset(d->st[ST_COUNT_ACKED]);
+        rc = db_errno(rc);
+    }
+    if (rc == 0)
+        rc = db_keep_prune(&d->keep, d->id.acked, utc_us, only_deletes);
+    if (rc == 0 && d->again && d->again_after + 1 < d->keep.first)
+        rc = db_keep_gap(&d->keep, d->again_after + 1, d->keep.first - 1, "no longer held",
+                         d->bootid, now_us);
+    return rc;
+}
+
+/* The kept rows first: on a file at its limit they make the room that the rest needs. */
+static int write_all(struct db *d, int64_t now_us, bool only_deletes)
+{
+    struct db_keep before = d->keep;
+    int rc = d->again ? db_keep_read(&d->keep, &d->id) : 0;
+
+    if (rc == 0)
+        rc = run(d, ST_BEGIN);
+    if (rc == 0)
+        rc = write_kept(d, now_us, only_deletes);
     if (rc == 0 && d->boot_dirty) {
         bind_text(d, ST_BOOT, 1, d->boot.bootid);
         bind_int(d, ST_BOOT, 2, d->boot.offset_us);
@@ -358,20 +439,31 @@ static int write_all(struct db *d, bool only_deletes)
         bind_int(d, ST_META, 1, (int64_t)(only_deletes ? d->id.committed : d->id.enqueued));
         bind_int(d, ST_META, 2, (int64_t)d->id.acked);
         bind_text(d, ST_META, 3, d->id.hq_id);
+        bind_text(d, ST_META, 4, d->id.epoch);
+        bind_text(d, ST_META, 5, d->id.prev_epoch);
         rc = run(d, ST_META);
     }
     if (rc == 0)
         rc = run(d, ST_COMMIT);
     if (rc != 0 && !sqlite3_get_autocommit(d->file.sql))
         (void)run(d, ST_ROLLBACK);
+    if (rc != 0)
+        d->keep = before;
     return rc;
 }
 
-static void note_deleted(struct db *d)
+/* After a transaction that reached the disk. */
+static void note_kept(struct db *d, int64_t new_rows)
 {
-    d->counters.outbox_rows -= d->deleted_rows;
-    d->deleted = d->id.acked;
+    bool recount = d->again || d->new_epoch;
+
+    d->counters.outbox_rows += new_rows - d->acked_rows;
+    d->counters.kept_bytes = d->keep.kept_bytes;
+    d->acked_disk = d->id.acked;
     d->boot_dirty = false;
+    d->again = d->new_epoch = false;
+    if (recount)
+        (void)count_waiting(d); /* a figure for people; the next restart counts again */
 }
 
 static void note_problem(struct db *d, int rc)
@@ -391,21 +483,23 @@ int db_commit(struct db *d, int64_t now_us)
 {
     int rc;
 
-    if (d->first == NULL && d->records_n == 0 && d->deleted == d->id.acked) {
+    if (d->first == NULL && d->records_n == 0 && d->acked_disk == d->id.acked && !d->again &&
+        !d->new_epoch) {
         d->deadline_us = NOREN_NEVER_US;
         return 0;
     }
     sqlite3_reset(d->st[ST_NEXT]); /* an open read would keep the WAL from starting over */
-    rc = write_all(d, false);
+    rc = write_all(d, now_us, false);
+    if (rc == -ENOSPC && d->id.acked > 0 && write_all(d, now_us, true) == 0) {
+        note_kept(d, 0); /* what HQ has makes room for what it has not */
+        rc = write_all(d, now_us, false);
+    }
     if (rc != 0) {
         note_problem(d, rc);
         d->deadline_us = now_us + DB_RETRY_US;
-        if (d->deleted < d->id.acked && write_all(d, true) == 0)
-            note_deleted(d); /* the next try finds room */
         return rc;
     }
-    note_deleted(d);
-    d->counters.outbox_rows += d->pending_n;
+    note_kept(d, d->pending_n);
     while (d->first != NULL) {
         struct pending *p = d->first;
 
@@ -435,6 +529,8 @@ int db_next(struct db *d, uint64_t after, struct db_row *ret)
     int rc;
 
     sqlite3_reset(st); /* the last row's text was borrowed until now */
+    if (d->again || d->new_epoch)
+        return 0; /* first the disk has to say where the stream begins */
     bind_int(d, ST_NEXT, 1, (int64_t)after);
     rc = sqlite3_step(st);
     if (rc != SQLITE_ROW) {

@@ -25,6 +25,16 @@
 #define DB_EPOCH_SIZE  33 /* 128 random bits in hex */
 #define DB_BOOTID_SIZE 40
 
+/** How much is kept, and for how long. */
+struct db_limits {
+    int64_t kept_bytes; /**< of rows that HQ has acked, for an HQ that is restored from a backup */
+    int64_t kept_us;    /**< and how long */
+};
+
+/** What db_open() sets: design section 10. */
+#define DB_LIMITS_DEFAULT \
+    ((struct db_limits){.kept_bytes = 64 << 20, .kept_us = 24 * 3600 * NOREN_US_PER_S})
+
 struct db;
 
 /** Who this database belongs to, and where its numbering stands. */
@@ -41,7 +51,8 @@ struct db_counters {
     int64_t commits;
     int64_t commit_failures;
     int64_t events_dropped; /**< the disk took nothing for so long that memory ran out */
-    int64_t outbox_rows;    /**< on disk, not yet deleted */
+    int64_t outbox_rows;    /**< on disk, not yet acked */
+    int64_t kept_bytes;     /**< of acked rows, estimated */
 };
 
 /** What time it was in one boot of the machine; `offset_us` is UTC minus boot time. */
@@ -91,9 +102,19 @@ int db_commit(struct db *d, int64_t now_us);
 /** What the last failed commit met, and the remedy. */
 const char *db_problem(const struct db *d);
 
-/** HQ has everything of this epoch up to `seq`; rows go with the next commit. -ESTALE: another epoch;
- * -ERANGE: more than was ever sent. */
+/** HQ has everything of this epoch up to `seq`. Returns
+ * 0: noted (or known already: acks of one HQ only grow). An HQ with another id and less is given all that is
+ *    still held, and a gap event for the rest, from the next commit on, which is then due at once;
+ * 1: HQ has numbers that this file never gave: the file is an old copy, so its numbers were used before and
+ *    what is in it is at HQ. A new epoch began; events that wait were numbered anew;
+ * -ESTALE: another epoch. -EIO: no random numbers for the new epoch. */
 int db_ack(struct db *d, const char *hq_id, const char *epoch, uint64_t seq);
+
+/** HQ has lost what came after `seq` (0 or more, below the ack): as for an HQ with another id. */
+void db_give_again(struct db *d, uint64_t seq);
+
+/** Other limits than DB_LIMITS_DEFAULT; they hold from the next commit on. */
+void db_set_limits(struct db *d, const struct db_limits *limits);
 
 /** The current boot's relation to UTC changed; rides on the next commit. */
 void db_set_clock(struct db *d, int64_t offset_us, enum clock_quality quality);

@@ -7,7 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define DB_SCHEMA_VERSION 1
+#define DB_SCHEMA_VERSION 2
 #define DB_MAX_PAGES      131072    /* of 4 KiB = 512 MB: the offline bound of design section 10 */
 #define DB_JOURNAL_SIZE   "4194304" /* what the WAL shrinks to after a burst */
 
@@ -21,6 +21,11 @@ static const char SCHEMA[] =
     "CREATE TABLE boots(bootid TEXT PRIMARY KEY,offset_us INTEGER NOT NULL,quality INTEGER NOT "
     "NULL)"
     " WITHOUT ROWID;";
+
+/* Version 2: when rows up to a number had been acked, so that they can be kept for a day. */
+static const char SCHEMA_2[] =
+    "CREATE TABLE ack_mark(seq INTEGER PRIMARY KEY,utc_us INTEGER NOT NULL);"
+    "PRAGMA user_version=2;";
 
 int db_errno(int rc)
 {
@@ -61,7 +66,7 @@ void db_copy_column(sqlite3_stmt *st, int i, char *ret, size_t size)
     snprintf(ret, size, "%s", text != NULL ? (const char *)text : "");
 }
 
-static int random_epoch(char ret[DB_EPOCH_SIZE])
+int db_random_epoch(char ret[DB_EPOCH_SIZE])
 {
     uint8_t bytes[16];
 
@@ -108,7 +113,7 @@ static int create(struct db_file *f, const char *gateway, const char *prev_epoch
 {
     sqlite3_stmt *st = NULL;
     char epoch[DB_EPOCH_SIZE];
-    int rc = random_epoch(epoch);
+    int rc = db_random_epoch(epoch);
 
     if (rc == 0)
         rc = db_exec(f->sql, "BEGIN IMMEDIATE");
@@ -125,7 +130,17 @@ static int create(struct db_file *f, const char *gateway, const char *prev_epoch
     }
     sqlite3_finalize(st);
     if (rc == 0)
-        rc = db_exec(f->sql, "PRAGMA user_version=1"); /* DB_SCHEMA_VERSION */
+        rc = db_exec(f->sql, SCHEMA_2); /* leaves DB_SCHEMA_VERSION */
+    return rc == 0 ? db_exec(f->sql, "COMMIT") : rc;
+}
+
+/* Takes the file of an older version over, in one transaction. */
+static int migrate(struct db_file *f)
+{
+    int rc = db_exec(f->sql, "BEGIN IMMEDIATE");
+
+    if (rc == 0)
+        rc = db_exec(f->sql, SCHEMA_2);
     return rc == 0 ? db_exec(f->sql, "COMMIT") : rc;
 }
 
@@ -180,6 +195,8 @@ static int open_checked(struct db_file *f, const char *gateway, const char *prev
         return -ENOTSUP;
     }
     if (version == 0 && (rc = create(f, gateway, prev_epoch)) != 0)
+        return rc;
+    if (version == 1 && (rc = migrate(f)) != 0)
         return rc;
     rc = read_meta(f, ret_id, owner, sizeof(owner));
     if (rc != 0)

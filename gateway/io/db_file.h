@@ -1,4 +1,4 @@
-/* Opening, checking, creating and setting aside the database file. Private to db.c and db_file.c. */
+/* Opening, checking, creating and setting aside the database file. Private to db*.c. */
 #ifndef NOREN_IO_DB_FILE_H
 #define NOREN_IO_DB_FILE_H
 
@@ -22,6 +22,9 @@ int db_exec(sqlite3 *sql, const char *text);
 
 /** The first column of the first row. */
 int db_read_int(sqlite3 *sql, const char *text, int64_t *ret);
+
+/** A new epoch: 128 random bits. 0 or -EIO. */
+int db_random_epoch(char ret[DB_EPOCH_SIZE]);
 
 /** Copies a column's text, cut to `size`. */
 void db_copy_column(sqlite3_stmt *st, int i, char *ret, size_t size);

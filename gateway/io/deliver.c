@@ -39,6 +39,9 @@ struct deliver {
     size_t in_flight;     /* event messages without PUBACK */
     int64_t resend_at_us; /* if HQ's ack has not moved by then */
     int64_t resend_delay_us;
+    bool behind; /* HQ's last word is less than what it acked before: ... */
+    uint64_t behind_seq;
+    char session[RELAY_TEXT_SIZE];
     int64_t pause_until_us;
     struct slot slots[SLOTS_MAX];
     size_t slots_n;
@@ -112,10 +115,10 @@ static void pump_state(struct deliver *d)
 }
 
 /* The birth: who is here now, in which epoch and with which numbers. */
-static void give_birth(struct deliver *d, const char *session)
+static void give_birth(struct deliver *d)
 {
     const struct db_identity *id = db_identity(d->o.db);
-    char json[512], prev[DB_EPOCH_SIZE + 2] = "null";
+    char json[1024], prev[DB_EPOCH_SIZE + 2] = "null";
     enum clock_quality quality;
     int n;
 
@@ -126,7 +129,7 @@ static void give_birth(struct deliver *d, const char *session)
                  "{\"online\":true,\"session\":\"%s\",\"bootid\":\"%s\",\"epoch\":\"%s\","
                  "\"prev_epoch\":%s,\"seq_head\":%llu,\"version\":\"" NOREN_VERSION
                  "\",\"clock\":\"%s\"}",
-                 session, d->o.bootid, id->epoch, prev, (unsigned long long)id->committed,
+                 d->session, d->o.bootid, id->epoch, prev, (unsigned long long)id->committed,
                  event_clock_name(quality));
     if (n > 0 && n < (int)sizeof(json))
         (void)deliver_state(d, NOREN_TOPIC_GATEWAY, json, (size_t)n); /* no memory: next time */
@@ -242,6 +245,9 @@ void deliver_pump(struct deliver *d, int64_t now_us)
         d->counters.resends++;
         d->resend_delay_us =
             2 * d->resend_delay_us < RESEND_MAX_US ? 2 * d->resend_delay_us : RESEND_MAX_US;
+        if (d->behind) /* ... it has not caught up: it lost what it had */
+            db_give_again(d->o.db, d->behind_seq);
+        d->behind = false;
         start_again(d);
     }
     pump_state(d);
@@ -259,7 +265,18 @@ int64_t deliver_deadline(const struct deliver *d)
 
 /* --- what comes back ---------------------------------------------------------------------------- */
 
-static int read_ack(struct deliver *d, const char *json, size_t n)
+/* An ack that is less than an earlier one is old news from one of two replicas, or from an HQ that was
+ * restored from a backup without knowing it. Time tells: a replica reads the same database and says so with
+ * its next ack; if there is none until the resend is due, HQ is given again what it lacks. */
+static void note_behind(struct deliver *d, uint64_t seq, int64_t now_us)
+{
+    d->behind = seq < db_identity(d->o.db)->acked;
+    d->behind_seq = seq;
+    if (d->behind && d->resend_at_us == NOREN_NEVER_US)
+        d->resend_at_us = now_us + d->resend_delay_us;
+}
+
+static int read_ack(struct deliver *d, const char *json, size_t n, int64_t now_us)
 {
     static const char *const keys[] = {"hq_id", "epoch", "seq", NULL};
     char error[160], hq_id[NOREN_ID_SIZE];
@@ -271,6 +288,8 @@ static int read_ack(struct deliver *d, const char *json, size_t n)
     if (doc.v != NULL && doc_object(&doc, keys) && doc_id(&doc, "hq_id", hq_id) &&
         doc_string(&doc, "epoch", &epoch) && doc_i64(&doc, "seq", 0, INT64_MAX, &seq))
         rc = db_ack(d->o.db, hq_id, epoch, (uint64_t)seq);
+    if (rc == 0)
+        note_behind(d, (uint64_t)seq, now_us);
     json_decref(doc.v);
     return rc;
 }
@@ -284,16 +303,22 @@ static void on_ack(struct deliver *d, const struct relay_event *e, int64_t now_u
     int rc = jws_verify(d->o.hq_key, e->payload, e->n, &payload, &n);
 
     if (rc == 0)
-        rc = read_ack(d, payload, n);
+        rc = read_ack(d, payload, n, now_us);
     free(payload);
-    if (rc != 0 && rc != -ESTALE) { /* an old epoch's ack stays retained until HQ replaces it */
+    if (rc == 1) {
+        give_birth(d);
+        start_again(d);
+    }
+    if (rc < 0 && rc != -ESTALE) { /* an old epoch's ack stays retained until HQ replaces it */
         d->counters.acks_refused++;
         return;
     }
     d->counters.acks++;
-    if (id->acked == before)
+    if (rc == 1 || id->acked == before)
         return;
     d->resend_delay_us = RESEND_MIN_US;
+    if (id->acked < before) /* an HQ that has less: all that is held goes to it again */
+        start_again(d);
     if (d->cursor < id->acked)
         d->cursor = id->acked;
     d->resend_at_us = d->cursor == id->acked ? NOREN_NEVER_US : now_us + d->resend_delay_us;
@@ -333,7 +358,8 @@ bool deliver_event(struct deliver *d, const struct relay_event *e, int64_t now_u
             d->slots[i].in_flight = false;
             d->slots[i].dirty = true; /* the broker may have lost what it retained */
         }
-        give_birth(d, e->text);
+        snprintf(d->session, sizeof(d->session), "%s", e->text);
+        give_birth(d);
         return true;
     case RELAY_DISCONNECTED:
         d->connected = false;

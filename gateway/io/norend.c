@@ -94,10 +94,11 @@ void norend_read_relay(struct norend *d)
         if (!deliver_event(d->deliver, e, clock_boot_us()))
             take_message(d, e);
         if (strcmp(epoch, db_identity(d->db)->epoch) != 0)
-            log_line(LOG_LEVEL_WARNING,
-                     "headquarters has later numbers of epoch %s than the database: this file is an "
-                     "old copy; epoch %s begins, counts come back from the sensors",
-                     epoch, db_identity(d->db)->epoch);
+            log_line(
+                LOG_LEVEL_WARNING,
+                "headquarters has later numbers of epoch %s than the database: this file is an "
+                "old copy; epoch %s begins, counts come back from the sensors",
+                epoch, db_identity(d->db)->epoch);
         free(e);
     }
 }

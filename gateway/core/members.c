@@ -223,3 +223,10 @@ bool members_resolve(const struct members *m, uint8_t step_low,
     }
     return false;
 }
+
+const char *members_next_ref(const struct members *m, const char *ref)
+{
+    const char *next = ref == NULL ? m->names : ref + strlen(ref) + 1;
+
+    return next != NULL && next < m->names + m->names_n ? next : NULL;
+}

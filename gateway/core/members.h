@@ -75,6 +75,10 @@ void members_init(struct members *m, void *memory, size_t capacity);
 /** Takes one member in. NULL, or a static sentence saying why it was refused (nothing changed then). */
 const char *members_add(struct members *m, const struct member *in);
 
+/** Walks the refs of all members: the one after `ref`, or the first when that is NULL; NULL at the end. In no
+ * useful order; borrowed. */
+const char *members_next_ref(const struct members *m, const char *ref);
+
 /** What time it is. Brings the token table up to the steps around `utc_us` and opens it while the clock is
  * synced or held; a floor clock closes it. A synced clock also wipes keys of days that are over.
  *

@@ -25,6 +25,22 @@ static int64_t resident_kb(void)
     return space != NULL ? strtoll(space, NULL, 10) * (sysconf(_SC_PAGESIZE) / 1024) : 0;
 }
 
+/* Bytes that this process made the kernel write to storage, since it started: the wear of the card. */
+static int64_t written_bytes(void)
+{
+    FILE *f = fopen("/proc/self/io", "re");
+    char line[128];
+    int64_t n = 0;
+
+    if (f == NULL)
+        return 0;
+    while (fgets(line, sizeof(line), f) != NULL)
+        if (strncmp(line, "write_bytes:", 12) == 0)
+            n = strtoll(line + 12, NULL, 10);
+    fclose(f);
+    return n;
+}
+
 struct event control_health(const struct norend *d, int64_t now_us)
 {
     struct event e = {.kind = EVENT_GATEWAY_HEALTH, .t_us = now_us};
@@ -49,6 +65,7 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
     struct db_counters db = db_counters(d->db);
     struct deliver_counters out = deliver_counters(d->deliver);
     struct adc_counters adc = sources_adc_counters(&d->sources);
+    int64_t committed = db.events_committed;
     const struct {
         const char *name;
         int64_t value;
@@ -70,6 +87,9 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
         {"events_dropped", db.events_dropped},
         {"outbox_rows", db.outbox_rows},
         {"kept_bytes", db.kept_bytes},
+        {"events_shed", db.events_shed},
+        {"written_bytes", written_bytes()},
+        {"written_bytes_per_event", committed > 0 ? written_bytes() / committed : 0},
         {"published", out.published},
         {"batches", out.batches},
         {"resends", out.resends},

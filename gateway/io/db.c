@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "io/db_keep.h"
+#include "io/db_shed.h"
 
 /* Events kept in memory while the disk takes none: hours of a busy store, at most about 16 MB. */
 #define DB_PENDING_MAX 16384
@@ -73,6 +73,7 @@ struct db {
     struct db_keep keep;
     uint64_t acked_disk;  /* the ack as the file has it */
     int64_t acked_rows;   /* rows that the transaction being written finds acked */
+    int64_t removed_rows; /* keep.removed that outbox_rows reflects */
     uint64_t again_after; /* HQ wants everything after this again ... */
     bool again,
         new_epoch; /* ... with the next commit, until which nothing is sent; or starts anew */
@@ -396,7 +397,11 @@ static int write_kept(struct db *d, int64_t now_us, bool only_deletes)
 
     d->acked_rows = 0;
     if (d->new_epoch) {
-        d->keep = (struct db_keep){.sql = d->file.sql, .limits = d->keep.limits, .first = 1};
+        d->keep = (struct db_keep){.sql = d->file.sql,
+                                   .limits = d->keep.limits,
+                                   .first = 1,
+                                   .removed = d->keep.removed,
+                                   .shed = d->keep.shed};
         return db_exec(d->file.sql, "DELETE FROM outbox;DELETE FROM ack_mark");
     }
     if (d->acked_disk < d->id.acked) {
@@ -412,6 +417,8 @@ static int write_kept(struct db *d, int64_t now_us, bool only_deletes)
     if (rc == 0 && d->again && d->again_after + 1 < d->keep.first)
         rc = db_keep_gap(&d->keep, d->again_after + 1, d->keep.first - 1, "no longer held",
                          d->bootid, now_us);
+    if (rc == 0)
+        rc = db_shed(&d->keep, d->id.acked, d->bootid, now_us);
     return rc;
 }
 
@@ -457,7 +464,9 @@ static void note_kept(struct db *d, int64_t new_rows)
 {
     bool recount = d->again || d->new_epoch;
 
-    d->counters.outbox_rows += new_rows - d->acked_rows;
+    d->counters.outbox_rows += new_rows - d->acked_rows - (d->keep.removed - d->removed_rows);
+    d->removed_rows = d->keep.removed;
+    d->counters.events_shed = d->keep.shed;
     d->counters.kept_bytes = d->keep.kept_bytes;
     d->acked_disk = d->id.acked;
     d->boot_dirty = false;
@@ -500,6 +509,7 @@ int db_commit(struct db *d, int64_t now_us)
         return rc;
     }
     note_kept(d, d->pending_n);
+    d->counters.events_committed += d->pending_n;
     while (d->first != NULL) {
         struct pending *p = d->first;
 
@@ -514,6 +524,30 @@ int db_commit(struct db *d, int64_t now_us)
     d->problem[0] = '\0';
     d->counters.commits++;
     return 0;
+}
+
+int db_forget_unlisted(struct db *d, const struct db_members *members, int64_t now_us)
+{
+    struct db_keep before;
+    int rc = db_commit(d, now_us);
+
+    sqlite3_reset(d->st[ST_NEXT]);
+    before = d->keep;
+    if (rc == 0)
+        rc = run(d, ST_BEGIN);
+    if (rc == 0)
+        rc = db_shed_unlisted(&d->keep, members, d->bootid, now_us);
+    if (rc == 0)
+        rc = run(d, ST_COMMIT);
+    if (rc == 0) {
+        d->counters.events_shed = d->keep.shed;
+        d->removed_rows = d->keep.removed;
+        return count_waiting(d);
+    }
+    if (!sqlite3_get_autocommit(d->file.sql))
+        (void)run(d, ST_ROLLBACK);
+    d->keep = before;
+    return rc;
 }
 
 const char *db_problem(const struct db *d)

@@ -27,13 +27,21 @@
 
 /** How much is kept, and for how long. */
 struct db_limits {
-    int64_t kept_bytes; /**< of rows that HQ has acked, for an HQ that is restored from a backup */
-    int64_t kept_us;    /**< and how long */
+    int64_t quota_bytes; /**< of the whole file; from four fifths on, rows are given up */
+    int64_t kept_bytes;  /**< of rows that HQ has acked, for an HQ that is restored from a backup */
+    int64_t kept_us;     /**< and how long */
 };
 
 /** What db_open() sets: design section 10. */
 #define DB_LIMITS_DEFAULT \
-    ((struct db_limits){.kept_bytes = 64 << 20, .kept_us = 24 * 3600 * NOREN_US_PER_S})
+    ((struct db_limits){  \
+        .quota_bytes = 512 << 20, .kept_bytes = 64 << 20, .kept_us = 24 * 3600 * NOREN_US_PER_S})
+
+/** Who may be named by what is kept: refs in ascending order of bytes, borrowed. */
+struct db_members {
+    const char *const *refs;
+    size_t n;
+};
 
 struct db;
 
@@ -50,9 +58,11 @@ struct db_identity {
 struct db_counters {
     int64_t commits;
     int64_t commit_failures;
-    int64_t events_dropped; /**< the disk took nothing for so long that memory ran out */
-    int64_t outbox_rows;    /**< on disk, not yet acked */
-    int64_t kept_bytes;     /**< of acked rows, estimated */
+    int64_t events_committed; /**< since start */
+    int64_t events_dropped;   /**< the disk took nothing for so long that memory ran out */
+    int64_t outbox_rows;      /**< on disk, not yet acked */
+    int64_t kept_bytes;       /**< of acked rows, estimated */
+    int64_t events_shed;      /**< rows given up for a gap: quota, or their member was forgotten */
 };
 
 /** What time it was in one boot of the machine; `offset_us` is UTC minus boot time. */
@@ -112,6 +122,10 @@ int db_ack(struct db *d, const char *hq_id, const char *epoch, uint64_t seq);
 
 /** HQ has lost what came after `seq` (0 or more, below the ack): as for an HQ with another id. */
 void db_give_again(struct db *d, uint64_t seq);
+
+/** Commits, and puts gaps in the place of visits and offers of members who are not (or no longer) listed,
+ * also of those that HQ has acked. 0 or -errno: nothing changed, ask again. */
+int db_forget_unlisted(struct db *d, const struct db_members *members, int64_t now_us);
 
 /** Other limits than DB_LIMITS_DEFAULT; they hold from the next commit on. */
 void db_set_limits(struct db *d, const struct db_limits *limits);

@@ -14,6 +14,15 @@
 
 #include "io/db_file.h"
 
+/** What is given up, in this order; design section 10. */
+enum db_shed_stage {
+    DB_SHED_HEALTH,
+    DB_SHED_PRESENCE,
+    DB_SHED_OFFERS,
+    DB_SHED_STOCK,
+    DB_SHED_STAGES
+};
+
 struct db_keep {
     sqlite3 *sql;
     struct db_limits limits;
@@ -21,6 +30,9 @@ struct db_keep {
     uint64_t counted;   /**< kept_bytes counts rows up to here */
     int64_t kept_bytes; /**< of acked rows */
     int64_t mark_us;    /**< UTC of the newest mark, 0: none */
+    uint64_t shed_from[DB_SHED_STAGES]; /**< looked at up to here */
+    int64_t removed;                    /**< unacked rows fewer, since start */
+    int64_t shed;                       /**< rows given up, since start */
 };
 
 /** Reads where the file stands. Also after a transaction that was rolled back. */

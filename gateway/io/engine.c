@@ -285,12 +285,39 @@ static void send_state(struct engine *e)
     free(buf);
 }
 
+static int compare_refs(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* What waits or is kept names nobody whom HQ no longer lists. Events that are already at HQ are HQ's to
+ * forget. */
+static int forget_unlisted(struct engine *e, int64_t now_us)
+{
+    const struct members *m = &e->radio.members;
+    const char **refs = calloc(m->n + 1, sizeof(*refs));
+    struct db_members listed = {.refs = refs};
+    int rc;
+
+    if (refs == NULL)
+        return -ENOMEM;
+    for (const char *r = members_next_ref(m, NULL); r != NULL && listed.n < m->n;
+         r = members_next_ref(m, r))
+        refs[listed.n++] = r;
+    qsort(refs, listed.n, sizeof(*refs), compare_refs);
+    rc = db_forget_unlisted(e->db, &listed, now_us);
+    free(refs);
+    return rc;
+}
+
 int engine_commit(struct engine *e, int64_t now_us)
 {
     int rc = db_commit(e->db, now_us);
 
     if (rc == 0)
         send_state(e);
+    if (rc == 0 && e->forget_due) /* a disk that takes no commits now is asked again */
+        e->forget_due = forget_unlisted(e, now_us) != 0;
     deliver_pump(e->deliver, now_us);
     return rc;
 }
@@ -338,6 +365,7 @@ int engine_members(struct engine *e, const struct jws_key *hq_key, const char *t
         return rc;
     }
     e->members_revision = revision;
+    e->forget_due = true;
     radio_clock(&e->radio, utc_us, quality);
     return 1;
 }

@@ -29,6 +29,7 @@ struct engine {
     struct shop *shop;
     struct plan *plan; /**< in force; NULL before the first */
     struct radio radio;
+    bool forget_due;          /**< a new members document is in force, what is kept must follow */
     int64_t members_revision; /**< of the document in force, -1 = none */
     struct db *db;            /**< borrowed */
     struct deliver *deliver;  /**< borrowed */

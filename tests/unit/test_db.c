@@ -127,6 +127,138 @@ static void test_numbers_are_never_reused(void **state)
     db_close(d);
 }
 
+/* One event of a kind, for a member or a product as the number says. */
+static void put_kind(struct db *d, enum event_kind kind, int i)
+{
+    static struct batch b;
+    struct event *e;
+
+    batch_clear(&b);
+    e = batch_event(&b, kind, i);
+    if (kind == EVENT_VISIT_OPENED) {
+        e->u.visit_opened.who.kind = WHO_MEMBER;
+        snprintf(e->u.visit_opened.who.ref, sizeof(e->u.visit_opened.who.ref), "m%d", i % 3);
+    } else if (kind == EVENT_STOCK_CHANGED) {
+        snprintf(e->u.stock_changed.plate, sizeof(e->u.stock_changed.plate), "p%d", i % 3);
+        e->u.stock_changed.on_shelf = i;
+    }
+    db_apply(d, &b, i);
+}
+
+/* Walks the rows: every number once or in a gap; how many of `type` are left, their last data in `ret_last`. */
+static int walk(struct db *d, const char *type, char *ret_last, size_t size)
+{
+    uint64_t covered = db_identity(d)->acked, at = 0;
+    struct db_row row;
+    int n = 0;
+
+    while (db_next(d, at, &row) == 1) {
+        uint64_t first = row.seq;
+        const char *text = strstr(row.data, "first_seq\":");
+
+        if (strcmp(row.type, "noren.gateway.gap") == 0 && text != NULL)
+            first = strtoull(text + strlen("first_seq\":"), NULL, 10);
+        assert_int_equal(first, covered + 1); /* in order, without a hole, nothing named twice */
+        covered = at = row.seq;
+        if (strcmp(row.type, type) != 0)
+            continue;
+        n++;
+        snprintf(ret_last, size, "%s", row.data);
+    }
+    assert_int_equal(covered, db_identity(d)->committed);
+    return n;
+}
+
+static void test_quota_sheds_in_order(void **state)
+{
+    static const enum event_kind kinds[] = {EVENT_GATEWAY_HEALTH, EVENT_VISIT_OPENED,
+                                            EVENT_OFFER_DECIDED,  EVENT_STOCK_CHANGED,
+                                            EVENT_SHELF_PICK,     EVENT_ALERT_RAISED};
+    static const char *const order[] = {"noren.gateway.health", "noren.visit.opened",
+                                        "noren.offer.decided", "noren.shelf.pick"};
+    struct db_limits limits = DB_LIMITS_DEFAULT;
+    struct db *d = open_db();
+    char last[DB_ERROR_SIZE];
+    int rows = 0, left;
+
+    (void)state;
+    for (; rows < 300; rows++)
+        for (size_t k = 0; k < 6; k++)
+            put_kind(d, kinds[k], rows);
+    assert_int_equal(db_commit(d, 1), 0);
+    assert_int_equal(walk(d, order[0], last, sizeof(last)), 300);
+    limits.quota_bytes = 4096; /* always over: each commit goes one step further */
+    db_set_limits(d, &limits);
+    for (size_t k = 0; k < 4; k++) {
+        put_kind(d, EVENT_ALERT_RAISED, rows++);
+        assert_int_equal(db_commit(d, 2), 0);
+        assert_int_equal(walk(d, order[k], last, sizeof(last)), 0);
+        if (k < 3) /* the next kind is still whole */
+            assert_int_equal(walk(d, order[k + 1], last, sizeof(last)), 300);
+    }
+    put_kind(d, EVENT_ALERT_RAISED, rows++);
+    assert_int_equal(db_commit(d, 3), 0);
+    /* the last absolute count of each of three plates is left, and every alert */
+    left = walk(d, "noren.stock.changed", last, sizeof(last));
+    assert_int_equal(left, 3);
+    assert_non_null(strstr(last, "\"on_shelf\":299"));
+    assert_int_equal(walk(d, "noren.alert.raised", last, sizeof(last)), rows);
+    assert_int_equal(db_counters(d).events_shed, 4 * 300 + 297);
+    left = (int)count_rows(d);
+    assert_int_equal(db_counters(d).outbox_rows, left);
+    assert_true(left < 2 * rows + 10); /* neighbours share one gap */
+    assert_true(walk(d, "noren.gateway.gap", last, sizeof(last)) > 0);
+    assert_non_null(strstr(last, "\"reason\":\"quota\""));
+    db_close(d);
+    d = open_db();
+    assert_int_equal(count_rows(d), left);
+    db_close(d);
+}
+
+static void test_full_quota_forgets_acked_rows_first(void **state)
+{
+    struct db_limits limits = DB_LIMITS_DEFAULT;
+    struct db *d = open_db();
+    char last[DB_ERROR_SIZE];
+
+    (void)state;
+    for (int i = 0; i < 20; i++)
+        put_kind(d, EVENT_GATEWAY_HEALTH, i);
+    assert_int_equal(db_commit(d, 1), 0);
+    limits.quota_bytes = 4096;
+    db_set_limits(d, &limits);
+    assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, 10), 0);
+    assert_int_equal(db_commit(d, 2), 0);
+    assert_int_equal(walk(d, "noren.gateway.health", last, sizeof(last)), 10);
+    assert_int_equal(db_counters(d).events_shed, 0);
+    db_close(d);
+}
+
+static void test_forgotten_members_leave_tombstones(void **state)
+{
+    static const char *const refs[] = {"m0", "m2"};
+    const struct db_members listed = {.refs = refs, .n = 2};
+    struct db *d = open_db();
+    char last[DB_ERROR_SIZE];
+
+    (void)state;
+    for (int i = 0; i < 9; i++)
+        put_kind(d, EVENT_VISIT_OPENED, i);
+    put_kind(d, EVENT_STOCK_CHANGED, 1);
+    assert_int_equal(db_forget_unlisted(d, &listed, 5), 0);
+    assert_int_equal(db_identity(d)->committed, 10);
+    assert_int_equal(walk(d, "noren.visit.opened", last, sizeof(last)), 6);
+    assert_int_equal(walk(d, "noren.gateway.gap", last, sizeof(last)), 3);
+    assert_string_equal(last, "{\"first_seq\":8,\"last_seq\":8,\"reason\":\"forgotten\"}");
+    assert_int_equal(db_counters(d).outbox_rows, 10);
+    assert_int_equal(db_forget_unlisted(d, &listed, 6), 0); /* nobody is left to forget */
+    assert_int_equal(db_counters(d).events_shed, 3);
+    assert_int_equal(db_forget_unlisted(d, &(struct db_members){0}, 7), 0);
+    assert_int_equal(walk(d, "noren.visit.opened", last, sizeof(last)), 0);
+    assert_int_equal(db_counters(d).outbox_rows, (int)count_rows(d));
+    db_close(d);
+}
+
 /* Without its acked rows, as if they had been too many. */
 static struct db *open_tight(int64_t kept_bytes)
 {
@@ -457,6 +589,9 @@ int main(void)
         WITH_DIR(test_another_hq_is_given_what_is_held),
         WITH_DIR(test_acked_rows_are_kept_for_a_day),
         WITH_DIR(test_an_old_copy_begins_a_new_epoch),
+        WITH_DIR(test_quota_sheds_in_order),
+        WITH_DIR(test_full_quota_forgets_acked_rows_first),
+        WITH_DIR(test_forgotten_members_leave_tombstones),
         WITH_DIR(test_deadlines_by_class),
         WITH_DIR(test_full_database_loses_nothing),
         WITH_DIR(test_disk_full_loses_nothing),

@@ -145,6 +145,21 @@ static void test_gap_covers(void **state)
     assert_int_equal(acked(f, EPOCH_A), 12);
 }
 
+/* The gateway shed rows of which the last had reached HQ already: the gap stands at that number. */
+static void test_gap_at_a_number_that_is_there_covers(void **state)
+{
+    struct fixture *f = *state;
+
+    send_text(f, ROOT "/evt/stock", stock(EPOCH_A, 1, 1));
+    send_text(f, ROOT "/evt/stock", stock(EPOCH_A, 10, 1));
+    send_text(f, ROOT "/evt/gateway",
+              cloud(EPOCH_A, 10, "gateway.gap",
+                    "{\"first_seq\":2,\"last_seq\":10,\"reason\":\"quota\"}"));
+    commit(f);
+    assert_int_equal(acked(f, EPOCH_A), 10);
+    assert_int_equal(store_int(&f->store, -1, "SELECT count(*) FROM event", ""), 2);
+}
+
 static void test_unusable_event_is_put_aside(void **state)
 {
     struct fixture *f = *state;
@@ -371,6 +386,7 @@ int main(void)
         TEST(test_stored_once),
         TEST(test_ack_is_contiguous),
         TEST(test_gap_covers),
+        TEST(test_gap_at_a_number_that_is_there_covers),
         TEST(test_unusable_event_is_put_aside),
         TEST(test_batch),
         TEST(test_later_wins),

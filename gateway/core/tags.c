@@ -128,6 +128,9 @@ const char *tags_add(struct tags *t, const struct tag *in)
         if (t->windows_n + windows > t->windows_max)
             return "too many tags with a short period (k below 8)";
     }
+    /* not in tags_init(): without an IRK it is never looked at */
+    if (in->kind == TAG_IRK && t->irks == 0)
+        memset(t->addresses, 0, TAGS_ADDRESSES * sizeof(t->addresses[0]));
     t->windows_n += windows;
     t->irks += in->kind == TAG_IRK;
     t->records[t->n++] = r;

@@ -75,7 +75,7 @@ struct tags {
 /** Bytes that a table of `capacity` (1..TAGS_MAX) tags needs: about 400 a tag, and 128 KB. */
 size_t tags_size(size_t capacity);
 
-/** An empty table over `memory`: tags_size(capacity) zeroed bytes, aligned as malloc does, borrowed. */
+/** An empty table over `memory`: tags_size(capacity) bytes, aligned as malloc does, borrowed. */
 void tags_init(struct tags *t, void *memory, size_t capacity);
 
 /** Takes one tag in. NULL, or a static sentence saying why it was refused (nothing changed then). */

@@ -1,8 +1,9 @@
 /* Fuzz target: HCI events through radio_step(), several in a row so that state between them is reached.
  *
  * The input is a sequence of packets, each with its length before it. There is one member (the vector of
- * include/noren/wire.h, whose token is in the kept corpus) and one shelf node. Beyond not crashing: what
- * comes out names that member or that node, nothing else, and every report is accounted for.
+ * include/noren/wire.h, whose token is in the kept corpus), one shelf node, a tag known by EID and one by
+ * address (the published vector), and a BTHome sensor. Beyond not crashing: what comes out names one of
+ * these and nobody else, and every report is accounted for.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,10 +18,16 @@ static void must(bool ok)
         abort();
 }
 
-static void start(struct radio *r, void *memory)
+static void start(struct radio *r, void *memory, void *tag_memory)
 {
     static const uint8_t node_key[16] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     struct member m = {.ref = "m-1", .consent = CONSENT_PRESENCE, .days_n = 1};
+    const struct tag cart = {.id = "cart", .kind = TAG_EID, .k = 10, .key = {1}},
+                     badge = {.id = "badge",
+                              .kind = TAG_IRK,
+                              .key = {0xec, 0x02, 0x34, 0xa3, 0x57, 0xc8, 0xad, 0x05, 0x34, 0x10,
+                                      0x10, 0xa6, 0x0a, 0x39, 0x7d, 0x9b}};
+    const uint8_t address[HCI_ADDRESS_SIZE] = {0xaa, 0xfb, 0x0d, 0x94, 0x81, 0x70};
     uint8_t member_key[32];
 
     for (size_t i = 0; i < sizeof(member_key); i++)
@@ -31,6 +38,9 @@ static void start(struct radio *r, void *memory)
     members_init(&r->members, memory, 1);
     must(members_add(&r->members, &m) == NULL);
     must(radio_node_key(r, 0x0102, node_key));
+    tags_init(&r->tags, tag_memory, 2);
+    must(tags_add(&r->tags, &cart) == NULL && tags_add(&r->tags, &badge) == NULL);
+    must(radio_sensor_key(r, address, badge.key));
     radio_clock(r, NOREN_VECTOR_UNIX_S * NOREN_US_PER_S, CLOCK_SYNCED);
 }
 
@@ -41,20 +51,24 @@ static void look_at(const struct obs *o)
         must(o->u.node.node == 0x0102);
         return;
     }
-    must(strcmp(o->u.sighting.who.ref, "m-1") == 0);
+    if (o->u.sighting.who.kind == WHO_MEMBER)
+        must(strcmp(o->u.sighting.who.ref, "m-1") == 0);
+    else
+        must(strcmp(o->u.sighting.who.ref, "cart") == 0 ||
+             strcmp(o->u.sighting.who.ref, "badge") == 0);
     must(o->u.sighting.rssi_dbm >= -127 && o->u.sighting.rssi_dbm <= 20);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static uint64_t memory[512];
+    static uint64_t memory[512], tag_memory[32768];
     static struct radio r;
     struct obs obs[RADIO_OBS_MAX];
     struct rd rest = rd_init(data, n);
     int64_t frames = 0;
 
-    must(members_size(1) <= sizeof(memory));
-    start(&r, memory);
+    must(members_size(1) <= sizeof(memory) && tags_size(2) <= sizeof(tag_memory));
+    start(&r, memory, tag_memory);
     while (rest.n > 0) {
         size_t want = rd_u8(&rest);
         struct rd packet = rd_sub(&rest, want < rest.n ? want : rest.n);

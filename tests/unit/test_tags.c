@@ -33,10 +33,11 @@ static struct tag irk_tag(const char *id, uint16_t key)
 
 static struct tags make(size_t capacity)
 {
-    void *memory = calloc(1, tags_size(capacity));
+    void *memory = malloc(tags_size(capacity));
     struct tags t;
 
     assert_non_null(memory);
+    memset(memory, 0xa5, tags_size(capacity)); /* nothing may depend on what was there */
     tags_init(&t, memory, capacity);
     return t;
 }

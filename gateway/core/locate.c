@@ -7,7 +7,7 @@
 /* Filter: a stronger sample is believed faster than a weaker one. A body, a shelf or a bad channel can only
  * take signal away, so a dip says less than a peak. Times of the rational approximation dt / (dt + tau). */
 #define TAU_RISE_US 500000
-#define TAU_FALL_US 1500000
+#define TAU_FALL_US 2500000
 /* A receiver that heard nothing for this long forgets the level instead of filtering across the gap. */
 #define SLOT_FORGET_US (10 * NOREN_US_PER_S)
 
@@ -144,20 +144,16 @@ void locate_drop(struct locate *l, struct track *t)
     l->tracks_n--;
 }
 
-/** Removes slots that were silent for too long; the last slot takes the hole. */
+/** Removes slots that were silent for too long. */
 static void forget_slots(struct track *t, int64_t t_us)
 {
     if (t_us - t->heard_us > SLOT_FORGET_US)
         t->slots_n = 0;
     for (uint8_t i = 0; i < t->slots_n;) {
-        if (track_age_us(t->heard_tick[i], t_us) <= SLOT_FORGET_US) {
+        if (track_age_us(t->heard_tick[i], t_us) <= SLOT_FORGET_US)
             i++;
-            continue;
-        }
-        t->slots_n--;
-        t->heard_tick[i] = t->heard_tick[t->slots_n];
-        t->level[i] = t->level[t->slots_n];
-        t->receiver[i] = t->receiver[t->slots_n];
+        else
+            track_drop_slot(t, i);
     }
 }
 
@@ -193,6 +189,7 @@ bool locate_hear(struct locate *l, struct track *t, uint16_t receiver, int rssi_
             return true;
         t->receiver[i] = (uint8_t)receiver;
         t->level[i] = (int16_t)level;
+        t->lead_db[i] = 0;
     } else {
         int64_t dt = track_age_us(t->heard_tick[i], t_us);
         int64_t tau = level > t->level[i] ? TAU_RISE_US : TAU_FALL_US;
@@ -221,14 +218,11 @@ static void carry_track(struct track *t, const struct plan *old_plan, const stru
     for (uint8_t i = 0; i < t->slots_n;) {
         uint16_t now = receivers[t->receiver[i]];
 
-        if (now != NO_INDEX) {
+        t->lead_db[i] = 0; /* it may stand for another zone now */
+        if (now != NO_INDEX)
             t->receiver[i++] = (uint8_t)now;
-            continue;
-        }
-        t->slots_n--;
-        t->heard_tick[i] = t->heard_tick[t->slots_n];
-        t->level[i] = t->level[t->slots_n];
-        t->receiver[i] = t->receiver[t->slots_n];
+        else
+            track_drop_slot(t, i);
     }
     t->zone = carry_zone(t->zone, old_plan, plan, NO_INDEX);
     t->announced = carry_zone(t->announced, old_plan, plan, ZONE_VANISHED);

@@ -10,7 +10,7 @@
 #define TRACK_SLOTS 12 /* receivers remembered per identity */
 
 /** Levels are in 1/16 dB; slot times are `ticks` of 2^14 us that wrap after 1073 s: a track is gone long
- * before, and 10,000 tracks fit in 1.4 MB. */
+ * before, and 10,000 tracks fit in 1.6 MB. */
 struct track {
     int64_t heard_us;      /**< last sighting */
     uint32_t challenge_ms; /**< since when there is this challenger; low bits of the boot time */
@@ -27,11 +27,22 @@ struct track {
     uint16_t older, newer;  /**< neighbours in its list */
     uint16_t chain;         /**< next in its hash bucket */
     uint8_t receiver[TRACK_SLOTS];
+    uint8_t lead_db[TRACK_SLOTS]; /**< most by which it was ahead of every other zone's receivers */
     uint8_t slots_n;
     uint8_t list; /**< enum track_list */
     bool dirty;   /**< something is to be told, the batch was full */
     char ref[NOREN_ID_SIZE];
 };
+
+/** Forgets one receiver; the last slot takes the hole. */
+static inline void track_drop_slot(struct track *t, uint8_t i)
+{
+    t->slots_n--;
+    t->heard_tick[i] = t->heard_tick[t->slots_n];
+    t->level[i] = t->level[t->slots_n];
+    t->receiver[i] = t->receiver[t->slots_n];
+    t->lead_db[i] = t->lead_db[t->slots_n];
+}
 
 static inline uint16_t track_tick(int64_t t_us)
 {

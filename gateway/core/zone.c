@@ -1,14 +1,17 @@
 /* Likelihood of zones and commitment by a sequential test; see zone.h. */
 #include "core/zone.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
 /* Path loss exponent 2.2: indoors with line of sight for some of the receivers; 1.6 to 3 all serve. */
 #define PATH_EXPONENT 2.2
-/* What is left unexplained by it, one sigma, and where a receiver stops to be believed (Huber). */
-#define SIGMA_DB 5
-#define HUBER    (12 * 16)
+/* What is left unexplained by it, one sigma, and where a receiver stops to be believed (Huber). Receivers
+ * differ from the law by -7 to +6 dB and stay so, on top of fading; a smaller sigma takes that for evidence
+ * and flaps along borders. */
+#define SIGMA_DB 6.5
+#define HUBER    (15 * 16)
 /* A receiver that should hear somebody at more than this and does not, speaks against the point. It
  * counts a third: it may also be busy, or its radio scheduled elsewhere. */
 #define FLOOR_DBM      (-92)
@@ -16,10 +19,14 @@
 /* Ageing: a silent receiver keeps its level for a while, then fades. */
 #define FADE_AFTER_US 1500000
 #define FADE_DB_PER_S 3
-/* Lists: 4 dB between two zones' best receivers count as one nat. */
-#define LIST_DB_PER_NAT 4
+/* Lists: 3 dB between two zones' best receivers count as one nat. */
+#define LIST_DB_PER_NAT 3
+/* Lists: a zone is compared after taking off half the most it was ever ahead, which is between these. The
+ * first stands in until the zone was visited; the second is a few metres from a receiver, nearer says no more. */
+#define LEAD_MIN_DB 8
+#define LEAD_MAX_DB 20
 /* A challenger collects its lead in nats, at most LEAD_MAX so that one wild moment does not decide, less
- * DRIFT, over time; it wins with ENOUGH, not before DWELL. So 1 nat (4 dB between lists) takes two seconds,
+ * DRIFT, over time; it wins with ENOUGH, not before DWELL. So 1 nat (3 dB between lists) takes two seconds,
  * 4 nats take half a second. */
 #define LEAD_MAX_NAT16 64
 #define DRIFT_NAT16    4
@@ -194,18 +201,74 @@ static uint32_t weigh(const struct zone_map *m, int nat16)
     return nat16 < ZONE_WEIGHTS ? m->weight[nat16] : 0;
 }
 
-static void judge_lists(const struct zone_map *m, const struct plan *plan, const struct levels *v,
-                        struct verdict *ret)
-{
-    for (uint16_t z = 0; z < plan->zones_n; z++) {
-        uint32_t mine = plan->zones[z].corners_n == 0 ? plan->zones[z].receivers & v->heard : 0;
-        int best = INT16_MIN;
+/** A zone that is a list, as one track hears it. */
+struct list_zone {
+    int level;       /**< of its strongest receiver, 1/16 dB */
+    uint8_t slot;    /**< of that receiver; TRACK_SLOTS: not heard */
+    uint8_t lead_db; /**< most it was ever ahead, within LEAD_MIN_DB..LEAD_MAX_DB */
+};
 
-        for (uint16_t r = 0; mine != 0; r++, mine >>= 1)
-            if ((mine & 1) != 0 && v->level[r] > best)
-                best = v->level[r];
-        if (best > INT16_MIN)
-            ret->mass[z] = weigh(m, (v->level[v->strongest] - best) / LIST_DB_PER_NAT);
+static struct list_zone hear_list(const struct plan_zone *z, const struct track *t,
+                                  const struct levels *v)
+{
+    struct list_zone ret = {.level = INT16_MIN, .slot = TRACK_SLOTS, .lead_db = LEAD_MIN_DB};
+
+    for (uint8_t i = 0; i < t->slots_n; i++) {
+        uint8_t r = t->receiver[i];
+
+        if (z->corners_n > 0 || (z->receivers & v->heard & UINT32_C(1) << r) == 0)
+            continue;
+        ret.lead_db = t->lead_db[i] > ret.lead_db ? t->lead_db[i] : ret.lead_db;
+        if (v->level[r] > ret.level) {
+            ret.level = v->level[r];
+            ret.slot = i;
+        }
+    }
+    return ret;
+}
+
+/** Remembers by how much the first of all zones is ahead of the second, with the receiver that made it so. */
+static void learn_lead(struct list_zone zones[ZONES_MAX], uint16_t zones_n, struct track *t)
+{
+    struct list_zone *first = &zones[0];
+    int second = INT16_MIN, lead_db;
+
+    for (uint16_t z = 1; z < zones_n; z++) {
+        int less = zones[z].level;
+
+        if (zones[z].level > first->level) {
+            less = first->level;
+            first = &zones[z];
+        }
+        second = less > second ? less : second;
+    }
+    if (second == INT16_MIN)
+        return;
+    lead_db = (first->level - second) / 16;
+    lead_db = lead_db < LEAD_MAX_DB ? lead_db : LEAD_MAX_DB;
+    if (lead_db > t->lead_db[first->slot])
+        t->lead_db[first->slot] = (uint8_t)lead_db;
+    if (lead_db > first->lead_db)
+        first->lead_db = (uint8_t)lead_db;
+}
+
+static void judge_lists(const struct zone_map *m, const struct plan *plan, const struct levels *v,
+                        struct track *t, struct verdict *ret)
+{
+    struct list_zone zones[ZONES_MAX];
+    int best = INT_MIN;
+
+    for (uint16_t z = 0; z < plan->zones_n; z++)
+        zones[z] = hear_list(&plan->zones[z], t, v);
+    learn_lead(zones, plan->zones_n, t);
+    for (uint16_t z = 0; z < plan->zones_n; z++) {
+        zones[z].level -= zones[z].lead_db * (16 / 2);
+        if (zones[z].slot < TRACK_SLOTS && zones[z].level > best)
+            best = zones[z].level;
+    }
+    for (uint16_t z = 0; z < plan->zones_n; z++) {
+        if (zones[z].slot < TRACK_SLOTS)
+            ret->mass[z] = weigh(m, (best - zones[z].level) / LIST_DB_PER_NAT);
         ret->total += ret->mass[z];
     }
 }
@@ -259,7 +322,7 @@ static bool cost_points(const struct zone_map *m, const struct levels *v, int co
     }
     /* e was in 1/16 dB and weighed by 10 / 16: 16 e^2 / (2 sigma^2 256) */
     for (int p = 0; p < ZONE_POINTS; p++)
-        cost[p] /= 20 * SIGMA_DB * SIGMA_DB;
+        cost[p] /= (int)(20 * SIGMA_DB * SIGMA_DB);
     return true;
 }
 
@@ -330,7 +393,7 @@ bool zone_decide(const struct zone_map *m, const struct plan *plan, struct track
     if (v.strongest == NO_INDEX)
         return false;
     if ((m->listed >> v.strongest & 1) != 0)
-        judge_lists(m, plan, &v, &verdict);
+        judge_lists(m, plan, &v, t, &verdict);
     else if (m->points_n > 0)
         judge_plane(m, &v, &verdict);
     if (verdict.total == 0)

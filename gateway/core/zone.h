@@ -1,12 +1,20 @@
 /* Which zone explains the levels best; the geometry of a plan and the rule of commitment.
  *
- * Zones that are lists of receivers are compared by their strongest receiver. Zones that are polygons are
- * compared by how well the points inside them explain all levels at once, silence included: what a
- * power-law path loss predicts for a grid of points is worked out once per plan; the transmitter's own power
- * is estimated away, so the phone's model and a pocket do not matter. A weighted centroid was rejected: it
- * pulls everybody to the middle of the room, which is where the borders are. The best point alone was
- * rejected too: summing the likelihood over each zone was right more often on the recorded walks it was tried
- * on, and gives a confidence for nothing.
+ * Zones that are lists of receivers are compared by their strongest receiver, each measured against how far it
+ * was ahead when the same track was deep inside: the border is in the middle of what that track showed, not at
+ * equal levels. Only differences enter, so what shifts all levels (a phone, a pocket, a car) cancels, and what
+ * shifts one side (unequal mounting, metal behind the tag) is learnt by being heard on both. Means over the
+ * receivers of a zone instead of the strongest were tried: no better, and a zone with a far receiver loses.
+ *
+ * Zones that are polygons are compared by how well the points inside them explain all levels at once, silence
+ * included: what a power-law path loss predicts for a grid of points is worked out once per plan; the
+ * transmitter's own power is estimated away, so the phone's model and a pocket do not matter. A weighted
+ * centroid was rejected: it pulls everybody to the middle of the room, which is where the borders are. The best
+ * point alone was rejected too: summing the likelihood over each zone was right more often on the recorded walks
+ * it was tried on, and gives a confidence for nothing. Rejected after trials on the same walks, with packets
+ * lost and noise added: a filter over positions (what is wrong stays wrong while somebody stands), and receiver
+ * offsets learnt from whoever walks by (they come out right after an hour of walks, and gain nothing over a sigma
+ * that allows for them).
  *
  * Commitment is a sequential test (Page's CUSUM): a challenger collects its lead over the incumbent, less a
  * drift, over time, and wins when it has enough. A clear lead is believed within a second, a small one must

@@ -136,31 +136,95 @@ static uint16_t hall_truth(char **fields)
 struct score {
     double right, all;
     int switches, true_switches;
+    double late_s
+        [16]; /* of each true switch that was followed, to the first moment in the right zone */
+    int late_n;
 };
 
+/* What is done to a recording, so that a setting that fits its noise by chance shows. */
+struct harm {
+    const char *name;
+    int lost_percent, noise_db, shift_db;
+    int64_t cut_us; /* rows before this are not there */
+};
+
+static const struct harm HARMS[] = {
+    {"as recorded", 0, 0, 0, 0},      {"30 % lost", 30, 0, 0, 0},
+    {"noise +-4 dB", 0, 4, 0, 0},     {"8 dB stronger", 0, 0, 8, 0},
+    {"8 dB weaker", 0, 0, -8, 0},     {"first 30 s cut", 0, 0, 0, 30000000},
+    {"lost and noisy", 30, 4, -5, 0},
+};
+
+#define HARMS_N (sizeof(HARMS) / sizeof(HARMS[0]))
+
+static uint32_t next_random(uint64_t *random)
+{
+    *random = *random * 6364136223846793005U + 1442695040888963407U;
+    return (uint32_t)(*random >> 33);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double d = *(const double *)a - *(const double *)b;
+
+    return d < 0 ? -1 : d > 0;
+}
+
+static double median_late_s(struct score *s)
+{
+    qsort(s->late_s, (size_t)s->late_n, sizeof(s->late_s[0]), by_value);
+    return s->late_n > 0 ? s->late_s[s->late_n / 2] : -1;
+}
+
+/* Accounts for the time up to `t_us`, and for what is true from then on. */
+static void count(struct score *s, uint16_t told, uint16_t *truth, uint16_t now, int64_t gap_us,
+                  int64_t t_us, int64_t *switched_us)
+{
+    s->all += (double)gap_us;
+    s->right += told == *truth ? (double)gap_us : 0;
+    if (*switched_us >= 0 && told == *truth) {
+        if (s->late_n < 16)
+            s->late_s[s->late_n++] = (double)(t_us - *switched_us) / 1e6;
+        *switched_us = -1;
+    }
+    if (*truth != NO_INDEX && now != *truth) {
+        s->true_switches++;
+        *switched_us = t_us;
+    }
+    *truth = now;
+}
+
 /** Runs a recording; the zone is what the events say, as a subscriber would see it. */
-static struct score run(const char *file, uint16_t (*truth_of)(char **fields))
+static struct score run(const char *file, uint16_t (*truth_of)(char **fields),
+                        const struct harm *harm)
 {
     struct obs o = {.kind = OBS_SIGHTING};
     struct batch *out = calloc(1, sizeof(*out));
-    struct score s = {0, 0, 0, 0};
+    struct score s = {.all = 0};
     uint16_t told = NO_INDEX, truth = NO_INDEX;
+    uint64_t random = 4; /* the seed */
+    int64_t switched_us = -1;
     char line[128], *fields[FIELDS_MAX];
     FILE *f = open_data(file);
 
+    people_init(people);
+    people_plan(people, NULL, plan);
+    o.t_us = harm->cut_us;
     o.u.sighting.who = (struct who){WHO_MEMBER, "m-walker"};
     o.u.sighting.consent = CONSENT_ALL;
     while (next_row(f, line, fields) != NULL) {
-        uint16_t now = truth_of(fields);
         int64_t t_us = strtoll(fields[0], NULL, 10);
+        int noise_db = (int)(next_random(&random) % (2 * (unsigned)harm->noise_db + 1));
 
-        s.all += (double)(t_us - o.t_us);
-        s.right += told == truth ? (double)(t_us - o.t_us) : 0;
-        s.true_switches += truth != NO_INDEX && now != truth;
-        truth = now;
+        if (t_us < harm->cut_us)
+            continue;
+        count(&s, told, &truth, truth_of(fields), t_us - o.t_us, t_us, &switched_us);
         o.t_us = t_us;
+        if (next_random(&random) % 100 < (unsigned)harm->lost_percent)
+            continue;
         o.u.sighting.receiver = plan_find_receiver(plan, fields[1]);
-        o.u.sighting.rssi_dbm = (int16_t)strtol(fields[3], NULL, 10);
+        o.u.sighting.rssi_dbm =
+            (int16_t)(strtol(fields[3], NULL, 10) + noise_db - harm->noise_db + harm->shift_db);
         batch_clear(out);
         people_step(people, plan, &o, out);
         for (size_t i = 0; i < out->events_n; i++) {
@@ -174,8 +238,9 @@ static struct score run(const char *file, uint16_t (*truth_of)(char **fields))
     free(out);
     /* The hall's files hold a few rows out of order, and levels like +42 dBm. */
     assert_true(people->locate.stale + people->refused <= 2);
-    print_message("%-44s right %.3f of %.0f s, %d switches, %d true\n", file, s.right / s.all,
-                  s.all / 1e6, s.switches, s.true_switches);
+    print_message("%-40s %-14s right %.3f of %.0f s, %d switches, %d true, median %.1f s late\n",
+                  file, harm->name, s.right / s.all, s.all / 1e6, s.switches, s.true_switches,
+                  median_late_s(&s));
     return s;
 }
 
@@ -185,20 +250,34 @@ static void assert_score(struct score s, double right, double switches)
     assert_true(s.switches <= switches * s.true_switches);
 }
 
+/* Every transition, no other, whatever happens to the levels; the floors leave 1 to 2 %. */
 static void test_door_walk(void UNUSED **state)
 {
     door_map();
-    assert_score(run("door-walk.csv", door_truth), 0.96, 1.25);
+    for (size_t i = 0; i < HARMS_N; i++) {
+        struct score s = run("door-walk.csv", door_truth, &HARMS[i]);
+
+        assert_true(s.right >= 0.965 * s.all);
+        assert_int_equal(s.switches, s.true_switches);
+        assert_true(median_late_s(&s) <= 1.5);
+    }
 }
 
+/* The photo sensor sees the front of the car, the tag is metres behind: about 8 s between a truth and the
+ * moment when the tag itself passes the door, which no level can tell. */
 static void test_door_car(void UNUSED **state)
 {
     door_map();
-    assert_score(run("door-car.csv", door_truth), 0.82, 1.25);
+    for (size_t i = 0; i < HARMS_N; i++) {
+        struct score s = run("door-car.csv", door_truth, &HARMS[i]);
+
+        assert_true(s.right >= 0.835 * s.all);
+        assert_int_equal(s.switches, s.true_switches);
+    }
 }
 
-/* Four walks; straight-05 goes along a border, half a metre beside it. */
-static void test_hall(void UNUSED **state)
+/* Four walks; two go along a border, a third of a metre beside it. */
+static struct score run_hall(const struct harm *harm)
 {
     static const char *const files[] = {
         "floor-rectangular-without-rotation.csv",
@@ -206,24 +285,28 @@ static void test_hall(void UNUSED **state)
         "floor-straight-01.csv",
         "floor-straight-05.csv",
     };
-    struct score sum = {0, 0, 0, 0};
+    struct score sum = {.all = 0};
 
-    hall_map();
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        struct score s;
+        struct score s = run(files[i], hall_truth, harm);
 
-        people_init(people);
-        people_plan(people, NULL, plan);
-        s = run(files[i], hall_truth);
         assert_true(s.right >= 0.7 * s.all);
         sum.right += s.right;
         sum.all += s.all;
         sum.switches += s.switches;
         sum.true_switches += s.true_switches;
     }
-    print_message("%-44s right %.3f, %d switches, %d true\n", "hall", sum.right / sum.all,
-                  sum.switches, sum.true_switches);
-    assert_score(sum, 0.85, 2);
+    print_message("%-40s %-14s right %.3f, %d switches, %d true\n", "hall", harm->name,
+                  sum.right / sum.all, sum.switches, sum.true_switches);
+    return sum;
+}
+
+static void test_hall(void UNUSED **state)
+{
+    hall_map();
+    assert_score(run_hall(&HARMS[0]), 0.85, 1.3);
+    for (size_t i = 1; i < HARMS_N; i++)
+        assert_score(run_hall(&HARMS[i]), 0.77, 2);
 }
 
 static void hear(const char *ref, int64_t t_us, struct batch *out)
@@ -288,7 +371,7 @@ static void test_members_are_not_evicted_by_tags(void UNUSED **state)
     assert_int_equal(locate_find(&people->locate, &(struct who){WHO_MEMBER, "m-0"}), NO_INDEX);
     print_message("struct people: %zu bytes, a track: %zu, a visit: %zu\n", sizeof(struct people),
                   sizeof(struct track), sizeof(struct visit));
-    assert_in_range(sizeof(*people), 0, 1700000);
+    assert_in_range(sizeof(*people), 0, 1800000);
     free(out);
 }
 

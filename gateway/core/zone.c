@@ -227,29 +227,36 @@ static struct list_zone hear_list(const struct plan_zone *z, const struct track 
     return ret;
 }
 
-/** Remembers by how much the first of all zones is ahead of the second, with the receiver that made it so. */
+static bool is_fading(const struct list_zone *z, const struct track *t)
+{
+    return z->level != t->level[z->slot];
+}
+
+/** Remembers by how much the committed zone is ahead of all others, with the receiver that made it so. Not for
+ * a challenger: its lead is what it needs to win. Not over silence, which says nothing about the other side. */
 static void learn_lead(struct list_zone zones[ZONES_MAX], uint16_t zones_n, struct track *t)
 {
-    struct list_zone *first = &zones[0];
-    int second = INT16_MIN, lead_db;
+    const struct list_zone *second = NULL;
+    struct list_zone *mine;
+    int lead_db;
 
-    for (uint16_t z = 1; z < zones_n; z++) {
-        int less = zones[z].level;
-
-        if (zones[z].level > first->level) {
-            less = first->level;
-            first = &zones[z];
-        }
-        second = less > second ? less : second;
-    }
-    if (second == INT16_MIN)
+    if (t->zone >= zones_n)
         return;
-    lead_db = (first->level - second) / 16;
+    mine = &zones[t->zone];
+    if (mine->slot == TRACK_SLOTS || is_fading(mine, t))
+        return;
+    for (uint16_t z = 0; z < zones_n; z++)
+        if (z != t->zone && zones[z].slot < TRACK_SLOTS &&
+            (second == NULL || zones[z].level > second->level))
+            second = &zones[z];
+    if (second == NULL || is_fading(second, t))
+        return;
+    lead_db = (mine->level - second->level) / 16;
     lead_db = lead_db < LEAD_MAX_DB ? lead_db : LEAD_MAX_DB;
-    if (lead_db > t->lead_db[first->slot])
-        t->lead_db[first->slot] = (uint8_t)lead_db;
-    if (lead_db > first->lead_db)
-        first->lead_db = (uint8_t)lead_db;
+    if (lead_db > t->lead_db[mine->slot])
+        t->lead_db[mine->slot] = (uint8_t)lead_db;
+    if (lead_db > mine->lead_db)
+        mine->lead_db = (uint8_t)lead_db;
 }
 
 static void judge_lists(const struct zone_map *m, const struct plan *plan, const struct levels *v,

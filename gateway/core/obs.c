@@ -46,6 +46,9 @@ static const char *const command_words[] = {
     [COMMAND_CLAIM] = "claim",
 };
 
+/* No zone is further from UTC. */
+#define LOCAL_MAX_US (26 * 3600 * NOREN_US_PER_S)
+
 #define COUNT(words) (sizeof(words) / sizeof((words)[0]))
 
 /* --- printing ---------------------------------------------------------------------------------- */
@@ -174,6 +177,8 @@ int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t si
     case OBS_CLOCK:
         put_i64(&l, o->u.clock.utc_us);
         put_word(&l, clock_words, COUNT(clock_words), o->u.clock.quality);
+        if (o->u.clock.local_us != 0)
+            put_i64(&l, o->u.clock.local_us);
         break;
     case OBS_SIGHTING:
         print_sighting(&l, o, plan);
@@ -350,6 +355,8 @@ static void parse_body(struct fields *f, const struct plan *plan, struct obs *o)
     case OBS_CLOCK:
         o->u.clock.utc_us = next_i64(f, INT64_MIN, INT64_MAX);
         o->u.clock.quality = next_word(f, clock_words, COUNT(clock_words), "unknown clock quality");
+        if (f->p != NULL) /* recordings from before there were opening hours end here */
+            o->u.clock.local_us = next_i64(f, -LOCAL_MAX_US, LOCAL_MAX_US);
         break;
     case OBS_SIGHTING:
         parse_sighting(f, plan, o);

@@ -64,6 +64,7 @@ struct obs {
         struct {
             int64_t utc_us;
             enum clock_quality quality;
+            int64_t local_us; /**< the store's own time - UTC */
         } clock;
         struct {
             uint16_t receiver;
@@ -112,7 +113,7 @@ struct obs {
 
 /** Writes one line without newline: `t_us TAB kind TAB fields...`, ids by `plan`. A tab, because an id may
  * contain a space but no control character; so nothing needs escaping:
- *   T tick                                    T clock UTC_US floor|held|synced
+ *   T tick                                    T clock UTC_US floor|held|synced [LOCAL_US]
  *   T sighting RECEIVER member|tag REF CONSENT BUCKET token|checkin|tag|door|line RSSI_DBM
  *   T cell CELL COUNTS ok|absent|saturated|corrupt
  *   T mass PLATE MASS_MG                      T node NODE CELL MASS_MG STATUS

@@ -88,6 +88,7 @@ struct plan_campaign {
 struct plan {
     char store[NOREN_ID_SIZE];
     char time_zone[NOREN_ID_SIZE];
+    int16_t open_min, close_min; /**< minutes of the store's day; both 0: always open */
     struct plan_plate plates[PLATES_MAX];
     uint16_t plates_n;
     struct plan_cell cells[CELLS_MAX];

@@ -20,9 +20,11 @@ void shop_init(struct shop *s)
 {
     memset(s, 0, sizeof(*s));
     s->due_us = NOREN_NEVER_US;
-    s->shelf_due_us = s->supply_due_us = s->people_due_us = s->offers_due_us = NOREN_NEVER_US;
+    s->shelf_due_us = s->supply_due_us = s->kpi_due_us = s->people_due_us = s->offers_due_us =
+        NOREN_NEVER_US;
     shelf_init(&s->shelf);
     supply_init(&s->supply);
+    kpi_init(&s->kpi);
     people_init(&s->people);
     offers_init(&s->offers);
 }
@@ -87,6 +89,7 @@ static void take_plan(struct shop *s, const struct plan *plan, struct batch *out
     s->plan = plan;
     shelf_plan(&s->shelf, old_plan, plan);
     supply_plan(&s->supply, old_plan, plan, &s->shelf, s->now_us);
+    kpi_plan(&s->kpi, old_plan, plan, &s->shelf, s->now_us);
     people_plan(&s->people, old_plan, plan);
     offers_plan(&s->offers, old_plan, plan);
     for (uint16_t i = 0; i < plan->fixtures_n; i++)
@@ -128,21 +131,26 @@ int64_t shop_step(struct shop *s, const struct obs *o, struct batch *ret_out)
         s->clock_known = true;
         s->clock_quality = o->u.clock.quality;
         s->utc_offset_us = o->u.clock.utc_us - o->t_us;
+        s->local_us = o->u.clock.local_us;
     }
     if (s->plan == NULL)
         return s->due_us;
 
     s->shelf_due_us = shelf_step(&s->shelf, s->plan, o, ret_out);
     utc_us = s->clock_known ? o->t_us + s->utc_offset_us : 0;
-    if (!is_reading(o) || any_fixture(ret_out))
+    if (!is_reading(o) || any_fixture(ret_out)) {
+        struct kpi_clock clock = {s->clock_known, utc_us, s->local_us};
+
+        s->kpi_due_us = kpi_step(&s->kpi, s->plan, &s->shelf, &clock, o->t_us, ret_out);
         s->supply_due_us = supply_step(&s->supply, s->plan, &s->shelf, o, utc_us, ret_out);
+    }
     if (!is_reading(o))
         s->people_due_us = people_step(&s->people, s->plan, o, ret_out);
     if (!is_reading(o) || ret_out->events_n > 0) {
         s->offers_due_us = offers_step(&s->offers, s->plan, &s->people, &s->shelf, o->t_us,
                                        utc_us / NOREN_US_PER_S, ret_out);
     }
-    s->due_us = earlier(earlier(s->shelf_due_us, s->supply_due_us),
+    s->due_us = earlier(earlier(s->shelf_due_us, earlier(s->supply_due_us, s->kpi_due_us)),
                         earlier(s->people_due_us, s->offers_due_us));
     return s->due_us;
 }

@@ -8,6 +8,7 @@
 #define NOREN_CORE_SHOP_H
 
 #include "core/batch.h"
+#include "core/kpi.h"
 #include "core/obs.h"
 #include "core/offer.h"
 #include "core/people.h"
@@ -19,13 +20,15 @@ struct shop {
     const struct plan *plan; /**< borrowed through OBS_PLAN; NULL before the first */
     int64_t now_us;          /**< time of the last observation */
     int64_t utc_offset_us;   /**< UTC - boot time, by the last OBS_CLOCK */
+    int64_t local_us;        /**< the store's own time - UTC */
     enum clock_quality clock_quality;
     bool clock_known;
     int64_t refused; /**< observations that named nothing in the plan or went back in time */
     int64_t due_us;  /**< the deadline last returned, and what each part asked for */
-    int64_t shelf_due_us, supply_due_us, people_due_us, offers_due_us;
+    int64_t shelf_due_us, supply_due_us, kpi_due_us, people_due_us, offers_due_us;
     struct shelf shelf;
     struct supply supply;
+    struct kpi kpi;
     struct people people;
     struct offers offers;
 };

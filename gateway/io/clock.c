@@ -2,6 +2,7 @@
 #include "io/clock.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +48,26 @@ int64_t clock_utc_us(enum clock_quality *ret_quality)
     }
     *ret_quality = is_synced() ? CLOCK_SYNCED : CLOCK_HELD;
     return utc_us;
+}
+
+int clock_set_zone(const char *zone)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", zone[0] != '\0' ? zone : "UTC");
+    if (strstr(zone, "..") != NULL || (zone[0] != '\0' && access(path, R_OK) != 0))
+        return -ENOENT;
+    setenv("TZ", zone[0] != '\0' ? zone : "UTC0", 1);
+    tzset();
+    return 0;
+}
+
+int64_t clock_local_us(int64_t utc_us)
+{
+    time_t t = (time_t)(utc_us / NOREN_US_PER_S);
+    struct tm tm;
+
+    return localtime_r(&t, &tm) != NULL ? tm.tm_gmtoff * NOREN_US_PER_S : 0;
 }
 
 int clock_bootid(char ret[CLOCK_BOOTID_SIZE])

@@ -21,6 +21,13 @@ int64_t clock_boot_us(void);
  * it is, so only "not before the build" is known, and that is what is returned. */
 int64_t clock_utc_us(enum clock_quality *ret_quality);
 
+/** Puts the store's time zone ("Asia/Tokyo") in force; "" is UTC. Before threads start: it is a variable of
+ * the process. -ENOENT: this machine knows no such zone. */
+int clock_set_zone(const char *zone);
+
+/** What the zone adds to UTC at that moment, in microseconds. */
+int64_t clock_local_us(int64_t utc_us);
+
 /** The kernel's random id of this boot, the scope of boot time. 0 or -errno. */
 int clock_bootid(char ret[CLOCK_BOOTID_SIZE]);
 

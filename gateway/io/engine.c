@@ -158,6 +158,7 @@ void engine_clock(struct engine *e, int64_t now_us)
     struct obs o = {.kind = OBS_CLOCK, .t_us = now_us};
 
     o.u.clock.utc_us = clock_utc_us(&o.u.clock.quality);
+    o.u.clock.local_us = clock_local_us(o.u.clock.utc_us);
     e->quality = o.u.clock.quality;
     db_set_clock(e->db, o.u.clock.utc_us - now_us, o.u.clock.quality);
     radio_clock(&e->radio, o.u.clock.utc_us, o.u.clock.quality);

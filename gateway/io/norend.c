@@ -24,6 +24,14 @@ int norend_configure(struct norend *d, const char *dir, struct engine_plan *ret_
         log_line(LOG_LEVEL_ERROR, "%s", error);
         return rc;
     }
+    rc = clock_set_zone(ret_plan->plan->time_zone);
+    if (rc != 0) {
+        log_line(LOG_LEVEL_ERROR,
+                 "%s/planogram.json: time_zone: no zone \"%s\" on this machine; write one like "
+                 "Asia/Tokyo, and install the package tzdata",
+                 dir, ret_plan->plan->time_zone);
+        return rc;
+    }
     rc = config_path(path, dir, "hq.pub");
     if (rc == 0)
         rc = jws_key_load(&d->hq_key, path);

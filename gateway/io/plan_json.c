@@ -378,9 +378,39 @@ static bool read_plates(struct plan *p, const struct doc *d)
     return true;
 }
 
+/* "10:00-20:00", the same every day: what a person can check at a glance. Days of their own and holidays are
+ * HQ's, which knows the calendar; the gateway only has to know when an empty shelf matters. */
+static bool read_hours(struct plan *p, const struct doc *d)
+{
+    struct doc m = doc_member(d, "opening_hours");
+    const char *text;
+    int64_t n[4];
+
+    if (m.v == NULL)
+        return true;
+    if (!doc_string(d, "opening_hours", &text))
+        return false;
+    if (strlen(text) != strlen("10:00-20:00") || text[2] != ':' || text[5] != '-' || text[8] != ':')
+        return doc_refuse(&m, "\"%.20s\" are no hours; write 10:00-20:00", text);
+    for (int i = 0; i < 4; i++) {
+        const char *digits = text + 3 * i;
+
+        n[i] = read_number(&digits, 99);
+        if (n[i] < 0 || digits != text + 3 * i + 2 || (i % 2 == 1 && n[i] > 59))
+            return doc_refuse(&m, "\"%.20s\" are no hours; write 10:00-20:00", text);
+    }
+    p->open_min = (int16_t)(n[0] * 60 + n[1]);
+    p->close_min = (int16_t)(n[2] * 60 + n[3]);
+    if (p->close_min > 24 * 60 || p->open_min >= p->close_min)
+        return doc_refuse(&m,
+                          "\"%.20s\" closes before it opens, or after 24:00; a store that is "
+                          "open over midnight writes 00:00-24:00",
+                          text);
+    return true;
+}
+
 static bool read_planogram(struct plan *p, const struct doc *d)
 {
-    /* opening_hours is carried for HQ and for visits; nothing on the gateway reads it yet. */
     static const char *const keys[] = {"$schema",       "revision", "store",    "time_zone",
                                        "opening_hours", "plates",   "backroom", NULL};
     bool seen[PRODUCTS_MAX] = {false};
@@ -391,7 +421,7 @@ static bool read_planogram(struct plan *p, const struct doc *d)
         return doc_refuse(d, "a planogram is in the plan already; read all documents anew");
     if (!doc_object(d, keys) || !doc_opt_i64(d, "revision", 0, INT64_MAX, &revision) ||
         !doc_opt_id(d, "store", p->store) || !doc_opt_id(d, "time_zone", p->time_zone) ||
-        !read_plates(p, d) || !doc_array(d, "backroom", PRODUCTS_MAX, &list))
+        !read_hours(p, d) || !read_plates(p, d) || !doc_array(d, "backroom", PRODUCTS_MAX, &list))
         return false;
     for (size_t i = 0; i < doc_size(&list); i++) {
         struct doc item = doc_item(&list, i);

@@ -83,6 +83,7 @@ static struct obs random_obs(uint64_t *s, const struct plan *p)
     if (o.kind == OBS_CLOCK) {
         o.u.clock.utc_us = random_i64(s);
         o.u.clock.quality = (enum clock_quality)(next_random(s) % 3);
+        o.u.clock.local_us = random_i64(s) % (12 * 3600 * NOREN_US_PER_S);
     } else if (o.kind == OBS_SIGHTING) {
         random_sighting(s, p, &o);
     } else if (o.kind == OBS_CELL) {

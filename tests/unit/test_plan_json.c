@@ -20,7 +20,7 @@ static const char good_map[] =
     "'zones':[{'id':'sofas','polygon':[[0,0],[4,0],[4,4],[0,4]]},{'id':'door','receivers':['r2']}],"
     "'no_track':['door']}";
 static const char good_planogram[] =
-    "{'store':'shibuya','time_zone':'Asia/Tokyo','opening_hours':{'mon':['10:00-21:00']},"
+    "{'store':'shibuya','time_zone':'Asia/Tokyo','opening_hours':'10:00-21:00',"
     "'plates':[{'id':'p1','fixture':'f1','zone':'sofas','led':'led1',"
     "'cells':[{'id':'c1','x_mm':0,'zero_counts':8000.4,'mg_per_count':2.5},{'id':'node-300-2'}],"
     "'neighbours':['p2'],'facings':[{'gtin':'4006381333931','name':'Pen','unit_mass_mg':12000,"

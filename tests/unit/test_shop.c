@@ -156,13 +156,14 @@ static void a_quiet_day_is_quiet(void **state)
     (void)state;
     for (size_t i = 0; i < 3; i++) {
         struct rig *r = stocked(days[i].sps);
-        int from = r->log_n;
+        int from = r->log_n, told;
 
         r->world.drift_mg = days[i].drift_mg;
         rig_run(r, r->now_us + days[i].hours * 3600 * S);
-        if (r->log_n != from + days[i].told)
+        told = r->log_n - from - rig_kind_count(r, from, EVENT_KPI_HOUR);
+        if (told != days[i].told)
             rig_dump(r);
-        assert_int_equal(r->log_n, from + days[i].told);
+        assert_int_equal(told, days[i].told);
         assert_int_equal(rig_kind_count(r, from, EVENT_STOCK_RECOUNT_SUGGESTED), days[i].told);
         assert_int_equal(rig_count(r, from, STAGE_SETTLED), 0);
         assert_int_equal(rig_count(r, from, STAGE_PROVISIONAL), 0);

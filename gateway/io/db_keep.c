@@ -46,7 +46,10 @@ static int count_kept(struct db_keep *k, uint64_t acked)
 int db_keep_read(struct db_keep *k, const struct db_identity *id)
 {
     int64_t first = (int64_t)id->committed + 1;
-    int rc = run(k->sql, "SELECT min(seq) FROM outbox", 0, 0, &first);
+    int rc = run(k->sql,
+                 "SELECT CASE WHEN type='noren.gateway.gap' THEN json_extract(data,'$.first_seq') "
+                 "ELSE seq END FROM outbox ORDER BY seq LIMIT 1",
+                 0, 0, &first);
 
     k->first = (uint64_t)first;
     k->counted = 0;

@@ -58,7 +58,7 @@ static int find(struct db_keep *k, const char *sql, uint64_t seq, const char *re
 static int replace_run(struct db_keep *k, uint64_t first, uint64_t last, const char *reason,
                        const char *bootid, int64_t t_us)
 {
-    uint64_t before, after;
+    uint64_t before, after, from;
     char sql[96];
     int rc = find(k,
                   "SELECT json_extract(data,'$.first_seq') FROM outbox WHERE seq=?1-1 AND " IS_GAP
@@ -73,10 +73,11 @@ static int replace_run(struct db_keep *k, uint64_t first, uint64_t last, const c
                   last, reason, &after);
     if (rc != 0)
         return rc;
+    from = before != 0 ? first - 1 : first; /* only rows of the run and of those two gaps */
     first = before != 0 ? before : first;
     last = after != 0 ? after : last;
     snprintf(sql, sizeof(sql), "DELETE FROM outbox WHERE seq BETWEEN %llu AND %llu",
-             (unsigned long long)first, (unsigned long long)last);
+             (unsigned long long)from, (unsigned long long)last);
     rc = db_exec(k->sql, sql);
     k->removed += rc == 0 ? sqlite3_changes(k->sql) - 1 : 0;
     return rc == 0 ? db_keep_gap(k, first, last, reason, bootid, t_us) : rc;

@@ -40,6 +40,7 @@ struct truth {
     const char *pragma;
     int64_t quota; /* 0: the usual */
     bool stuck;
+    int64_t shed; /* rows given up since the last start */
 };
 
 static char note[DB_ERROR_SIZE];
@@ -63,8 +64,9 @@ static int64_t sum_of(int plate, uint64_t seq)
 static struct db *start(struct truth *t)
 {
     /* so little that acked rows are forgotten all the time */
-    const struct db_limits limits = {
-        .quota_bytes = 512 << 20, .kept_bytes = 3000, .kept_us = 24 * 3600 * NOREN_US_PER_S};
+    const struct db_limits limits = {.quota_bytes = t->quota != 0 ? t->quota : 512 << 20,
+                                     .kept_bytes = 3000,
+                                     .kept_us = 24 * 3600 * NOREN_US_PER_S};
     struct db *d = NULL;
 
     for (int i = 0; i < OPENS_MAX; i++) {
@@ -145,6 +147,7 @@ static void run(struct truth *t, int batches)
     /* one more try, as a deadline would bring it: a single fault must not outlive itself */
     commit(t, d, batches + 2);
     t->stuck = t->reported != db_identity(d)->enqueued;
+    t->shed = db_counters(d).events_shed;
     db_close(d);
 }
 
@@ -305,8 +308,11 @@ static struct score cut_everywhere(const char *pragma, int64_t quota, uint64_t s
             vfs_format();
             vfs_arm(VFS_CUT, at);
             run(&t, batches);
-            if (!vfs_hit())
+            if (!vfs_hit()) {
+                if (quota != 0 && t.shed == 0) /* then this was no test of shedding */
+                    s.by[STUCK]++, s.rounds++;
                 return s;
+            }
             vfs_power_on((enum vfs_loss)loss, seed + (uint64_t)at);
             note_round(&s, check(&t), "cut", at, loss);
         }

@@ -58,10 +58,9 @@ static void add_product(void)
 
 static int setup(void UNUSED **state)
 {
-    shop = calloc(1, sizeof(*shop));
-    plan = calloc(1, sizeof(*plan));
+    shop = must_calloc(1, sizeof(*shop));
+    plan = must_calloc(1, sizeof(*plan));
     books_open();
-    assert_true(shop != NULL && plan != NULL);
     now_us = 0;
     mass_mg = -1;
     consent = CONSENT_ALL;

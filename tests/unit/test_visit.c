@@ -21,10 +21,9 @@ static struct plan *plan;
 
 static int setup(void UNUSED **state)
 {
-    people = calloc(1, sizeof(*people));
-    plan = calloc(1, sizeof(*plan));
+    people = must_calloc(1, sizeof(*people));
+    plan = must_calloc(1, sizeof(*plan));
     books_open();
-    assert_true(people != NULL && plan != NULL);
     for (int i = 0; i < 3; i++) {
         snprintf(plan->receivers[i].id, NOREN_ID_SIZE, "r%d", i);
         snprintf(plan->zones[i].id, NOREN_ID_SIZE, "zone %d", i);

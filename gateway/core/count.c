@@ -1,14 +1,13 @@
 /* Counting pieces by weight; see count.h.
  *
- * A hypothesis is k pieces of one facing's product. Its spread is sqrt(k) times the product's own variation,
- * plus the noise of two weighings, plus a share for span error and creep, so one piece is judged strictly and a
- * crate of forty mildly. Products are compared by posterior over the plate's facings; several products in one
- * movement are not tried here.
+ * A hypothesis is k pieces of one facing's product, or some of two products at once. Its spread is sqrt(k) times
+ * the product's own variation, plus the noise of two weighings, plus a share for span error and creep, so one
+ * piece is judged strictly and a crate of forty mildly. Hypotheses are compared by posterior: what people do
+ * often, what the ledger allows, what the mass says, and where the cells felt it.
  */
 #include "core/count.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #define SPREAD_MIN_PM 10   /* unit_cv below 1 % is a promise no packer keeps */
@@ -18,16 +17,42 @@
 #define GATE_MAX      0.40 /* halfway between two counts nothing fits */
 /* Noise widens the gate only so far: what trembles more than a twentieth of a piece is a hand. */
 #define NOISE_MAX    0.05
-#define SURE_PM      900 /* one product must have this much of the posterior */
+#define LEVEL_NOISE  0.6 /* a resting level is the mean of five samples at least */
+#define SURE_PM      900 /* the best must have this much of the posterior */
 #define QUANTITY_MAX 10000
 
-/* The best k for one facing, and its log likelihood with those of its neighbours k-1, k+1. */
+/* Prior: one piece is usual, each further one less so, but whole rows happen. */
+#define PRIOR_FURTHER 0.3
+#define PRIOR_MANY    0.002
+#define PRIOR_RESTOCK 0.01
+#define PRIOR_PAIR    0.02 /* two products in one movement */
+#define PRIOR_SWAP    0.01 /* one taken while another is put */
+#define PRIOR_ABSENT  0.02 /* more than the ledger has there */
+#define PRIOR_IN_HAND 4    /* a gain of what somebody has in the hand is a put-back */
+#define PAIR_PIECES   3    /* of each product of a pair at most */
+#define PLACE_WRONG   0.02 /* goods stand anywhere, whatever the planogram says */
+#define PLACE_MIN_MM  40.0
+#define BENDING_PM    20 /* of the load's place, by plates that are not stiff */
+
+struct part {
+    uint8_t facing;
+    int32_t quantity;
+};
+
 struct hypothesis {
-    double log_likelihood;
-    double weight;       /* of the facing, with its neighbours */
-    double share_of_own; /* of the best k within the facing */
-    struct count_guess guess;
-    bool fits;
+    struct part parts[COUNT_PARTS_MAX];
+    uint8_t n;
+    double log_posterior; /* not normalised */
+};
+
+/* Every hypothesis worth a thought: the few that are listed, and the sum of all. */
+struct judgement {
+    const struct plan_plate *plate;
+    const struct count_evidence *seen;
+    struct hypothesis best[PLATE_FACINGS_MAX + 1]; /* best of each facing alone; of all pairs */
+    double total;                                  /* of exp(log_posterior - scale) */
+    double scale;
+    double pieces[PLATE_FACINGS_MAX][3]; /* log_posterior of the numbers tried; -1e9: not */
 };
 
 static double square(double x)
@@ -35,100 +60,219 @@ static double square(double x)
     return x * x;
 }
 
-/* Standard deviation of the mass of `k` pieces as two weighings tell it. */
-static double spread_of(const struct plan_facing *f, double delta_mg, double sigma_mg, int32_t k)
+static double cv_of(const struct plan_facing *f)
 {
-    double cv = (f->unit_cv_pm > SPREAD_MIN_PM ? f->unit_cv_pm : SPREAD_MIN_PM) / 1000.0;
-
-    return sqrt((k < 0 ? -k : k) * square(cv * (double)f->unit_mass_mg) + 2 * square(sigma_mg) +
-                square(delta_mg * SPAN_PM / 1000.0));
+    return (f->unit_cv_pm > SPREAD_MIN_PM ? f->unit_cv_pm : SPREAD_MIN_PM) / 1000.0;
 }
 
-static double residual_of(const struct plan_facing *f, double delta_mg, int32_t k)
+static double mass_of(const struct judgement *j, const struct hypothesis *h)
 {
-    return fabs(delta_mg - k * (double)f->unit_mass_mg);
+    double mass = 0;
+
+    for (uint8_t i = 0; i < h->n; i++)
+        mass += h->parts[i].quantity * (double)j->plate->facings[h->parts[i].facing].unit_mass_mg;
+    return mass;
 }
 
-static double log_likelihood(const struct plan_facing *f, double delta_mg, double sigma_mg,
-                             int32_t k)
+/* Standard deviation of the mass of a hypothesis as two weighings tell it. */
+static double spread_of(const struct judgement *j, const struct hypothesis *h, double sigma_mg)
 {
-    double spread = spread_of(f, delta_mg, sigma_mg, k);
+    double sum = 2 * square(sigma_mg) + square((double)j->seen->delta_mg * SPAN_PM / 1000.0);
 
-    return -square(residual_of(f, delta_mg, k) / spread) / 2 - log(spread);
+    for (uint8_t i = 0; i < h->n; i++) {
+        const struct plan_facing *f = &j->plate->facings[h->parts[i].facing];
+
+        sum += fabs((double)h->parts[i].quantity) * square(cv_of(f) * (double)f->unit_mass_mg);
+    }
+    return sqrt(sum);
 }
 
-static bool fits(const struct plan_facing *f, double delta_mg, double sigma_mg, int32_t k)
+static double prior_of(const struct judgement *j, const struct part *p)
 {
-    double unit = (double)f->unit_mass_mg, residual = residual_of(f, delta_mg, k);
-    double sigma = sigma_mg < unit * NOISE_MAX ? sigma_mg : unit * NOISE_MAX;
+    int32_t k = p->quantity < 0 ? -p->quantity : p->quantity;
+    double prior = pow(PRIOR_FURTHER, k - 1);
+    double least = p->quantity < 0 ? PRIOR_MANY : PRIOR_RESTOCK;
+    int64_t have = j->seen->on_shelf[p->facing];
 
-    return residual <= unit * GATE_MAX &&
-           (residual <= GATE_SIGMAS * spread_of(f, delta_mg, sigma, k) ||
-            residual <= unit * GATE_MIN);
+    prior = prior > least ? prior : least;
+    if (p->quantity < 0 && have >= 0 && k > have)
+        prior *= PRIOR_ABSENT;
+    if (p->quantity > 0 && k <= j->seen->in_hand[p->facing])
+        prior *= PRIOR_IN_HAND;
+    return prior;
 }
 
-static struct hypothesis judge(const struct plan_facing *f, uint8_t index, int64_t delta_mg,
-                               int64_t sigma_mg)
+/* Half the way to the next facing is where a product's place ends, as far as anybody keeps to it. */
+static double place_sd_mm(const struct plan_plate *plate, uint8_t facing)
 {
-    double delta = (double)delta_mg, sigma = (double)sigma_mg;
-    double pieces = round(delta / (double)f->unit_mass_mg), others = 0;
-    int32_t sign = delta_mg < 0 ? -1 : 1, k;
-    struct hypothesis h;
+    double nearest = 1e9;
+
+    for (uint8_t i = 0; i < plate->facings_n; i++) {
+        double d = fabs((double)plate->facings[i].x_mm - plate->facings[facing].x_mm);
+
+        if (i != facing && d < nearest)
+            nearest = d;
+    }
+    return nearest < 1e9 && nearest / 3 > PLACE_MIN_MM ? nearest / 3 : PLACE_MIN_MM;
+}
+
+/* Log likelihood of the place, relative to "anywhere". */
+static double place_likelihood(const struct judgement *j, const struct hypothesis *h)
+{
+    const struct count_evidence *seen = j->seen;
+    double moment = 0, variance, size = 0, density;
+
+    if (!seen->placed)
+        return 0;
+    variance = square(seen->span_mm * (double)seen->sigma_mg) +
+               square(seen->span_mm * (double)seen->delta_mg * BENDING_PM / 1000.0);
+    for (uint8_t i = 0; i < h->n; i++) {
+        const struct plan_facing *f = &j->plate->facings[h->parts[i].facing];
+        double mass = h->parts[i].quantity * (double)f->unit_mass_mg;
+
+        moment += mass * f->x_mm;
+        size += fabs(mass);
+        variance += square(mass * place_sd_mm(j->plate, h->parts[i].facing));
+    }
+    /* Density of the moment, in units of what the span allows. */
+    density = exp(-square(seen->moment_mgmm - moment) / variance / 2) / sqrt(2 * M_PI * variance);
+    return log((1 - PLACE_WRONG) * density * size * seen->span_mm + PLACE_WRONG);
+}
+
+static double judge(const struct judgement *j, const struct hypothesis *h, double prior)
+{
+    double spread = spread_of(j, h, (double)j->seen->sigma_mg * LEVEL_NOISE);
+    double residual = (double)j->seen->delta_mg - mass_of(j, h);
+
+    return -square(residual / spread) / 2 - log(spread) + place_likelihood(j, h) + log(prior);
+}
+
+static void add(struct judgement *j, struct hypothesis *h, double prior, struct hypothesis *best)
+{
+    h->log_posterior = judge(j, h, prior);
+    if (j->total == 0 || h->log_posterior > j->scale) {
+        j->total = j->total == 0 ? 0 : j->total * exp(j->scale - h->log_posterior);
+        j->scale = h->log_posterior;
+    }
+    j->total += exp(h->log_posterior - j->scale);
+    if (best->n == 0 || h->log_posterior > best->log_posterior)
+        *best = *h;
+}
+
+/* The nearest number of pieces and those beside it. */
+static void add_single(struct judgement *j, uint8_t facing)
+{
+    double unit = (double)j->plate->facings[facing].unit_mass_mg;
+    double pieces = round((double)j->seen->delta_mg / unit);
+    int32_t sign = j->seen->delta_mg < 0 ? -1 : 1, k;
 
     if (fabs(pieces) > QUANTITY_MAX)
         pieces = sign * QUANTITY_MAX;
-    k = (int32_t)pieces;
-    h.fits = k != 0 && fits(f, delta, sigma, k);
-    if (k == 0)
-        k = sign;
-    h.guess = (struct count_guess){.facing = index, .quantity = k};
-    h.log_likelihood = log_likelihood(f, delta, sigma, k);
-    for (int32_t other = k - 1; other <= k + 1; other += 2)
-        if (other != 0)
-            others += exp(log_likelihood(f, delta, sigma, other) - h.log_likelihood);
-    h.share_of_own = 1 / (1 + others);
-    return h;
+    k = pieces == 0 ? sign : (int32_t)pieces;
+    for (int32_t q = k - 1; q <= k + 1; q++) {
+        struct hypothesis h = {.parts = {{facing, q}}, .n = 1, .log_posterior = -1e9};
+
+        if (q * sign > 0)
+            add(j, &h, prior_of(j, &h.parts[0]), &j->best[facing]);
+        j->pieces[facing][q - k + 1] = h.log_posterior;
+    }
 }
 
-/* Log likelihoods to weights that sum to 1 over the facings; far ones underflow to 0, which is right. */
-static void weigh_against_each_other(struct hypothesis *h, uint8_t n)
+static void add_pair(struct judgement *j, uint8_t a, uint8_t b)
 {
-    double best = h[0].log_likelihood, sum = 0;
+    double unit_a = (double)j->plate->facings[a].unit_mass_mg;
+    double unit_b = (double)j->plate->facings[b].unit_mass_mg;
+    double reach = 0.1 * (unit_a + unit_b) * PAIR_PIECES + 6.0 * (double)j->seen->sigma_mg;
 
-    for (uint8_t i = 1; i < n; i++)
-        best = h[i].log_likelihood > best ? h[i].log_likelihood : best;
-    for (uint8_t i = 0; i < n; i++) {
-        h[i].weight = exp(h[i].log_likelihood - best) / h[i].share_of_own;
-        sum += h[i].weight;
+    for (int32_t i = -PAIR_PIECES; i <= PAIR_PIECES; i++)
+        for (int32_t k = -PAIR_PIECES; k <= PAIR_PIECES; k++) {
+            struct hypothesis h = {.parts = {{a, i}, {b, k}}, .n = 2};
+            double residual = (double)j->seen->delta_mg - i * unit_a - k * unit_b;
+
+            if (i == 0 || k == 0 || fabs(residual) > reach)
+                continue;
+            add(j, &h,
+                (i * k > 0 ? PRIOR_PAIR : PRIOR_SWAP) * prior_of(j, &h.parts[0]) *
+                    prior_of(j, &h.parts[1]),
+                &j->best[PLATE_FACINGS_MAX]);
+        }
+}
+
+static bool fits(const struct judgement *j, const struct hypothesis *h)
+{
+    double unit = 1e18, residual = fabs((double)j->seen->delta_mg - mass_of(j, h)), sigma;
+
+    for (uint8_t i = 0; i < h->n; i++) {
+        double mass = (double)j->plate->facings[h->parts[i].facing].unit_mass_mg;
+
+        unit = mass < unit ? mass : unit;
     }
-    for (uint8_t i = 0; i < n; i++) {
-        h[i].weight /= sum;
-        h[i].guess.posterior_pm = (int32_t)lround(1000 * h[i].weight * h[i].share_of_own);
+    sigma =
+        (double)j->seen->sigma_mg < unit * NOISE_MAX ? (double)j->seen->sigma_mg : unit * NOISE_MAX;
+    return residual <= unit * GATE_MAX && (residual <= GATE_SIGMAS * spread_of(j, h, sigma) ||
+                                           (h->n == 1 && residual <= unit * GATE_MIN));
+}
+
+static int32_t posterior_pm(const struct judgement *j, const struct hypothesis *h)
+{
+    return (int32_t)lround(1000 * exp(h->log_posterior - j->scale) / j->total);
+}
+
+/* Of a lone product whatever its number: which one it was is doubt enough for "ambiguous", whether it was 40 or
+ * 41 of a crate is not. */
+static int32_t product_pm(const struct judgement *j, const struct hypothesis *h)
+{
+    double sum = 0;
+
+    if (h->n != 1)
+        return posterior_pm(j, h);
+    for (int i = 0; i < 3; i++)
+        sum += exp(j->pieces[h->parts[0].facing][i] - j->scale);
+    return (int32_t)lround(1000 * sum / j->total);
+}
+
+struct count count_judge(const struct plan_plate *plate, const struct count_evidence *seen)
+{
+    struct judgement j = {.plate = plate, .seen = seen};
+    bool used[PLATE_FACINGS_MAX] = {false};
+    struct hypothesis *top = &j.best[PLATE_FACINGS_MAX];
+    struct count ret;
+
+    memset(&ret, 0, sizeof(ret));
+    ret.verdict = COUNT_UNKNOWN;
+    if (plate->facings_n == 0)
+        return ret;
+    for (uint8_t a = 0; a < plate->facings_n; a++) {
+        add_single(&j, a);
+        for (uint8_t b = 0; b < a; b++)
+            add_pair(&j, b, a);
     }
+    while (ret.guesses_n < EVENT_CANDIDATES_MAX && ret.guesses_n < plate->facings_n) {
+        uint8_t best = PLATE_FACINGS_MAX;
+
+        for (uint8_t i = 0; i < plate->facings_n; i++)
+            if (!used[i] &&
+                (best == PLATE_FACINGS_MAX || j.best[i].log_posterior > j.best[best].log_posterior))
+                best = i;
+        used[best] = true;
+        if (ret.guesses_n == 0 && (top->n == 0 || j.best[best].log_posterior >= top->log_posterior))
+            top = &j.best[best];
+        ret.guesses[ret.guesses_n++] = (struct count_guess){best, j.best[best].parts[0].quantity,
+                                                            posterior_pm(&j, &j.best[best])};
+    }
+    for (uint8_t i = 0; i < top->n; i++)
+        ret.parts[ret.parts_n++] = (struct count_guess){
+            top->parts[i].facing, top->parts[i].quantity, posterior_pm(&j, top)};
+    if (fits(&j, top))
+        ret.verdict = product_pm(&j, top) >= SURE_PM ? COUNT_SURE : COUNT_AMBIGUOUS;
+    return ret;
 }
 
 struct count count_change(const struct plan_plate *plate, int64_t delta_mg, int64_t sigma_mg)
 {
-    struct hypothesis h[PLATE_FACINGS_MAX], x;
-    struct count ret;
-    uint8_t n = plate->facings_n;
+    struct count_evidence seen = {.delta_mg = delta_mg, .sigma_mg = sigma_mg};
 
-    memset(&ret, 0, sizeof(ret));
-    ret.verdict = COUNT_UNKNOWN;
-    if (n == 0)
-        return ret;
-    for (uint8_t i = 0; i < n; i++)
-        h[i] = judge(&plate->facings[i], i, delta_mg, sigma_mg);
-    weigh_against_each_other(h, n);
-    for (uint8_t i = 1; i < n; i++) /* best first; equal ones keep the planogram's order */
-        for (uint8_t j = i; j > 0 && h[j].weight > h[j - 1].weight; j--) {
-            x = h[j];
-            h[j] = h[j - 1];
-            h[j - 1] = x;
-        }
-    for (uint8_t i = 0; i < n && i < EVENT_CANDIDATES_MAX; i++)
-        ret.guesses[ret.guesses_n++] = h[i].guess;
-    if (h[0].fits)
-        ret.verdict = h[0].weight * 1000 >= SURE_PM ? COUNT_SURE : COUNT_AMBIGUOUS;
-    return ret;
+    for (uint8_t i = 0; i < PLATE_FACINGS_MAX; i++)
+        seen.on_shelf[i] = -1;
+    return count_judge(plate, &seen);
 }

@@ -2,18 +2,21 @@
 #ifndef NOREN_CORE_COUNT_H
 #define NOREN_CORE_COUNT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/plan.h"
 #include "noren/event.h"
 
+#define COUNT_PARTS_MAX 2
+
 enum count_verdict {
-    COUNT_SURE,      /**< one product explains the mass */
-    COUNT_AMBIGUOUS, /**< several products do */
+    COUNT_SURE,      /**< one hypothesis explains the mass */
+    COUNT_AMBIGUOUS, /**< several do */
     COUNT_UNKNOWN,   /**< none does */
 };
 
-/** One hypothesis. */
+/** So many of one facing's product. */
 struct count_guess {
     uint8_t facing;
     int32_t quantity; /**< signed: negative left the shelf; never 0 */
@@ -24,9 +27,25 @@ struct count {
     enum count_verdict verdict;
     struct count_guess guesses[EVENT_CANDIDATES_MAX]; /**< best first, one a facing */
     uint8_t guesses_n;
+    struct count_guess parts[COUNT_PARTS_MAX]; /**< the best hypothesis: all that moved */
+    uint8_t parts_n;
 };
 
-/** Judges a change of `delta_mg` on `plate`, weighed with noise `sigma_mg`. */
+/** What was seen of a change. */
+struct count_evidence {
+    int64_t delta_mg; /**< change of mass */
+    int64_t sigma_mg; /**< noise of one thinned sample */
+    /* Where it happened, by the shares of the cells: */
+    bool placed;        /**< the plate's cells tell places, and knew theirs before the change */
+    double moment_mgmm; /**< sum of the cells' changes x their places */
+    double span_mm;     /**< distance of the outermost cells */
+    int64_t on_shelf[PLATE_FACINGS_MAX]; /**< what the ledger has there; -1: not known */
+    int64_t in_hand[PLATE_FACINGS_MAX];  /**< of each facing's product */
+};
+
+/** Judges a change on `plate`. */
+struct count count_judge(const struct plan_plate *plate, const struct count_evidence *seen);
+/** By mass alone. */
 struct count count_change(const struct plan_plate *plate, int64_t delta_mg, int64_t sigma_mg);
 
 #endif

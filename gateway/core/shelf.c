@@ -18,6 +18,8 @@
 #define NODE_SILENT_US (30 * NOREN_US_PER_S) /* adverts of a shelf node get lost */
 #define START_GRACE_US (3 * NOREN_US_PER_S)  /* banks start after the plan */
 #define WATCH_US       (NOREN_US_PER_S / 2)
+#define CELL_LEVEL_US  150e3 /* time constants of a cell's level at rest, and of its drift */
+#define CELL_DRIFT_US  5e6
 #define CLIPPED_MAX    3 /* full-scale codes in a row that are a fault, not a bump */
 
 _Static_assert(SHELF_PLATE_EVENTS <= BATCH_EVENTS_MAX && SHELF_PLATE_RECORDS <= BATCH_RECORDS_MAX,
@@ -294,6 +296,21 @@ static void take_sample(const struct shelf_at *at, int64_t mass_mg)
         shelf_tare(at);
 }
 
+/* Cells tell places by how they share a change: what each feels now against what it felt at rest. */
+static void follow_cell(const struct shelf_at *at, struct shelf_cell *c)
+{
+    const struct weigh *w = &at->plate->weigh;
+    double dt_us = (double)(at->now_us - c->seen_us);
+
+    if (c->seen_us == 0)
+        c->level_mg = (double)c->mass_mg;
+    else
+        c->level_mg += ((double)c->mass_mg - c->level_mg) * dt_us / (dt_us + CELL_LEVEL_US);
+    if (c->placed && w->calm && !w->away)
+        c->ref_mg += (c->level_mg - c->ref_mg) * dt_us / (dt_us + CELL_DRIFT_US);
+    c->seen_us = at->now_us;
+}
+
 /* One cell has a mass; the plate has one when all its cells do. */
 static void take_cell(const struct shelf_at *at, uint16_t cell, int64_t mass_mg)
 {
@@ -301,6 +318,7 @@ static void take_cell(const struct shelf_at *at, uint16_t cell, int64_t mass_mg)
 
     at->s->cells[cell].clipped = 0;
     at->s->cells[cell].mass_mg = mass_mg;
+    follow_cell(at, &at->s->cells[cell]);
     for (uint8_t i = 0; i < at->plan_plate->cells_n; i++)
         if (at->plan_plate->cells[i] == cell)
             at->plate->fresh |= (uint8_t)(1u << i);

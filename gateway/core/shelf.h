@@ -74,6 +74,10 @@ struct shelf_plate {
 
 struct shelf_cell {
     int64_t mass_mg;
+    double level_mg; /**< of the newest tenths of a second */
+    double ref_mg;   /**< of the load that the plate's reference was taken from */
+    int64_t seen_us; /**< 0: not yet */
+    bool placed;     /**< ref_mg is set */
     uint8_t clipped; /**< saturated readings in a row */
 };
 

@@ -17,10 +17,12 @@
 #define UNKNOWN_US   (5 * NOREN_US_PER_S)
 #define AMBIGUOUS_US (2 * NOREN_US_PER_S)
 /* A plate bends its neighbours: 10..16 g were measured beside a pick, at both sides at most twice that. */
-#define BEND_MG    (40 * NOREN_MG_PER_G)
-#define BEND_TIMES 8 /* what bends us is felt by the neighbour so many times stronger at least */
+#define TOGETHER_US (NOREN_US_PER_S * 3 / 2) /* two plates feel one pick within this time */
+#define BEND_MG     (40 * NOREN_MG_PER_G)
+#define BEND_TIMES  8 /* what bends us is felt by the neighbour so many times stronger at least */
 #define BEND_WAIT_US \
-    (NOREN_US_PER_S / 8) /* the neighbour's own quick path sees it as late as ours */
+    (NOREN_US_PER_S / 8)    /* the neighbour's own quick path sees it as late as ours */
+#define PLACE_SPAN_MM 100.0 /* cells nearer to each other tell no places */
 #define BENT_MAX_US   (60 * NOREN_US_PER_S)
 #define BEND_AFTER_US (NOREN_US_PER_S * 7 / 10)
 
@@ -118,6 +120,54 @@ static void add_candidates(const struct shelf_at *at, const struct count *count,
     c->candidates_n = count->guesses_n;
 }
 
+/* ---- evidence --------------------------------------------------------------------------------------- */
+
+/* The plate's reference was taken from the load that rests now. */
+static void mark_cells(const struct shelf_at *at)
+{
+    for (uint8_t i = 0; i < at->plan_plate->cells_n; i++) {
+        struct shelf_cell *c = &at->s->cells[at->plan_plate->cells[i]];
+
+        c->ref_mg = c->level_mg;
+        c->placed = c->seen_us != 0;
+    }
+}
+
+static void find_place(const struct shelf_at *at, struct count_evidence *seen)
+{
+    double low = 1e9, high = -1e9;
+
+    for (uint8_t i = 0; i < at->plan_plate->cells_n; i++) {
+        uint16_t cell = at->plan_plate->cells[i];
+        const struct shelf_cell *c = &at->s->cells[cell];
+        double x_mm = at->plan->cells[cell].x_mm;
+
+        if (!c->placed)
+            return;
+        seen->moment_mgmm += (c->level_mg - c->ref_mg) * x_mm;
+        low = x_mm < low ? x_mm : low;
+        high = x_mm > high ? x_mm : high;
+    }
+    seen->span_mm = high - low;
+    seen->placed = seen->span_mm >= PLACE_SPAN_MM;
+}
+
+/* What counts for a change of `delta_mg`; its place only counts when it rests. */
+static struct count judge_change(const struct shelf_at *at, int64_t delta_mg, bool rests)
+{
+    struct count_evidence seen = {.delta_mg = delta_mg, .sigma_mg = at->plate->weigh.sigma_mg};
+
+    for (uint8_t i = 0; i < at->plan_plate->facings_n; i++) {
+        const struct shelf_facing *f = &at->plate->facings[i];
+
+        seen.on_shelf[i] = f->counted ? f->on_shelf : -1;
+        seen.in_hand[i] = shelf_stock(at->s, at->plan_plate->facings[i].product)->in_hand;
+    }
+    if (rests && at->plan_plate->facings_n > 1)
+        find_place(at, &seen);
+    return count_judge(at->plan_plate, &seen);
+}
+
 /* ---- changes ---------------------------------------------------------------------------------------- */
 
 static struct shelf_claim claim_of(const struct shelf_at *at, const struct count_guess *g)
@@ -149,7 +199,7 @@ static bool bends_us(const struct shelf_at *at, uint16_t index, int64_t delta_mg
     if (!w->settled || !w->has_ref || p->alert != 0 || at->now_us - p->seen_us > NOREN_US_PER_S)
         return false;
     if (w->away)
-        return force_mg >= BEND_TIMES * delta_mg || !w->resting;
+        return !w->calm || (delta_mg > 0 && force_mg >= BEND_TIMES * delta_mg);
     return !w->resting || at->now_us - w->rest_since_us < BEND_AFTER_US;
 }
 
@@ -180,6 +230,13 @@ static bool may_be_bent(const struct shelf_at *at, int64_t delta_mg)
            (at->now_us - at->plate->weigh.away_us < BEND_WAIT_US || neighbour_bends(at, size_mg));
 }
 
+/* The bend itself is as far from the reference as goods would be; without it nothing moved. */
+static bool is_bend_alone(const struct shelf_at *at, int64_t delta_mg)
+{
+    return weigh_same(&at->plate->weigh, at->unit_mg,
+                      weigh_reference_mg(&at->plate->weigh) + delta_mg);
+}
+
 void shelf_learn_bend(const struct shelf_at *at)
 {
     struct shelf_plate *p = at->plate;
@@ -208,7 +265,7 @@ void shelf_claim(const struct shelf_at *at)
         return;
     if (p->change != 0 && (at->now_us - p->claim_us < CLAIM_US || p->rev >= CLAIM_REVS))
         return;
-    count = count_change(at->plan_plate, p->weigh.moved_mg, p->weigh.sigma_mg);
+    count = judge_change(at, p->weigh.moved_mg, false);
     claim = claim_of(at, &count.guesses[0]);
     if (p->change != 0 && same_claim(&claim, &p->claim))
         return;
@@ -242,14 +299,16 @@ void shelf_retract(const struct shelf_at *at)
 static void close_change(const struct shelf_at *at)
 {
     weigh_set_reference(&at->plate->weigh, at->plate->weigh.level_mg - at->plate->bend_mg, 0);
+    mark_cells(at);
     at->plate->change = 0;
     at->plate->drift_told = false;
     shelf_save_plate(at);
 }
 
-static void settle_count(const struct shelf_at *at, const struct count *count, int64_t delta_mg)
+/* One product's part of what moved. */
+static void settle_part(const struct shelf_at *at, const struct count *count,
+                        const struct count_guess *g, int64_t delta_mg)
 {
-    const struct count_guess *g = &count->guesses[0];
     struct shelf_facing *f = &at->plate->facings[g->facing];
     struct stock *stock = shelf_stock(at->s, at->plan_plate->facings[g->facing].product);
     struct shelf_claim claim = claim_of(at, g);
@@ -280,6 +339,19 @@ static void settle_count(const struct shelf_at *at, const struct count *count, i
         }
     }
     shelf_save_facing(at, g->facing);
+    at->plate->change = 0;
+}
+
+/* Each product that moved is a change of its own: a change_id is settled once, with one product. */
+static void settle_count(const struct shelf_at *at, const struct count *count, int64_t delta_mg)
+{
+    for (uint8_t i = 0; i < count->parts_n; i++) {
+        const struct count_guess *g = &count->parts[i];
+        int64_t part_mg = g->quantity * at->plan_plate->facings[g->facing].unit_mass_mg;
+
+        settle_part(at, count, g, i + 1 < count->parts_n ? part_mg : delta_mg);
+        delta_mg -= part_mg;
+    }
     close_change(at);
 }
 
@@ -306,22 +378,80 @@ static void settle_doubt(const struct shelf_at *at, const struct count *count, i
     close_change(at);
 }
 
+/* ---- goods on two plates ------------------------------------------------------------------------------ */
+
+/* What a neighbour felt at the same time and cannot explain either; 0: nothing. */
+static int64_t other_part(const struct shelf_at *at, const struct shelf_at *other, int64_t delta_mg)
+{
+    const struct weigh *w = &other->plate->weigh;
+    int64_t off_mg = w->level_mg - weigh_reference_mg(w), apart_us = w->away_us;
+    int64_t size_mg = off_mg < 0 ? -off_mg : off_mg;
+
+    apart_us -= at->plate->weigh.away_us;
+    if (!w->settled || !w->has_ref || other->plate->alert != 0 || !w->resting ||
+        (off_mg > 0) != (delta_mg > 0) || (off_mg > 0 && !w->calm))
+        return 0;
+    if (w->away ? apart_us > TOGETHER_US || apart_us < -TOGETHER_US
+                : size_mg < at->unit_mg / 10 || size_mg < 4 * w->sigma_mg)
+        return 0;
+    if (w->away && judge_change(other, off_mg, true).verdict == COUNT_SURE)
+        return 0;
+    return off_mg;
+}
+
+/* Wide facings reach over two plates, and a pick lightens both by a share. Settled on the plate whose product
+ * it is; the other one only gets a new reference. */
+static bool settle_together(const struct shelf_at *at, int64_t delta_mg)
+{
+    for (uint8_t i = 0; i < at->plan_plate->neighbours_n; i++) {
+        struct shelf_at other = *at;
+        struct count here, there;
+        int64_t off_mg;
+
+        other.index = at->plan_plate->neighbours[i];
+        other.plan_plate = &at->plan->plates[other.index];
+        other.plate = &at->s->plates[at->s->plate_slots[other.index]];
+        off_mg = other_part(at, &other, delta_mg);
+        if (off_mg == 0)
+            continue;
+        here = judge_change(at, delta_mg + off_mg, false);
+        there = judge_change(&other, delta_mg + off_mg, false);
+        if (here.verdict != COUNT_SURE ||
+            (there.verdict == COUNT_SURE && (off_mg < 0 ? off_mg < delta_mg : off_mg > delta_mg)))
+            continue;
+        settle_count(at, &here, delta_mg + off_mg);
+        shelf_retract(&other);
+        close_change(&other);
+        return true;
+    }
+    return false;
+}
+
 /* The load rests away from its reference: is it a number of pieces? */
 void shelf_settle(const struct shelf_at *at)
 {
     struct weigh *w = &at->plate->weigh;
     int64_t delta_mg = w->level_mg - weigh_reference_mg(w) - at->plate->bend_mg;
     int64_t rest_us = at->now_us - w->rest_since_us;
-    struct count count = count_change(at->plan_plate, delta_mg, w->sigma_mg);
+    struct count count = judge_change(at, delta_mg, true);
     /* A hand weighs something, it never makes a plate lighter: what was lost is believed sooner. */
     bool still = w->calm || delta_mg < 0;
 
-    if (at->plate->tare_wanted || may_be_bent(at, delta_mg))
+    if (at->plate->tare_wanted || may_be_bent(at, delta_mg) ||
+        (at->plate->bend_mg != 0 && is_bend_alone(at, delta_mg)))
         return;
+    /* Beside a hand that rests, light goods cannot be told from the bend, however well the sum fits. */
+    if (at->unit_mg <= BEND_MG && at->plate->bend_mg == 0 && neighbour_bends(at, 0) &&
+        at->now_us - w->away_us < BENT_MAX_US) {
+        shelf_claim(at);
+        return;
+    }
     if (w->calm && at->now_us - w->calm_since_us < rest_us)
         rest_us = at->now_us - w->calm_since_us;
     if (count.verdict == COUNT_SURE && still)
         settle_count(at, &count, delta_mg);
+    else if (count.verdict == COUNT_UNKNOWN && still && settle_together(at, delta_mg))
+        return;
     else if (count.verdict != COUNT_SURE && neighbour_bends(at, 0) &&
              at->now_us - w->away_us < BENT_MAX_US)
         shelf_claim(at); /* perhaps a pick, and somebody holds on to the plate beside it */
@@ -406,6 +536,7 @@ static void open_balance(const struct shelf_at *at)
         shelf_save_facing(at, i);
     }
     weigh_set_reference(w, w->level_mg, 0);
+    mark_cells(at);
     shelf_save_plate(at);
 }
 

@@ -19,7 +19,7 @@
 #define QUIET_MS       500    /* window of the slow path */
 #define QUIET_MIN      4      /* 8 SPS give five in that time */
 #define QUIET_SPAN     400    /* ms between its oldest and newest sample at least */
-#define CALM_MS        900    /* a hand cannot be as still as goods for so long ... */
+#define CALM_MS        850    /* a hand cannot be as still as goods for so long ... */
 #define CALM_SIGMAS    7      /* ... its tremor and sway stand out of the scale's own noise */
 #define SIGMA_MIN_MG   300    /* below this a load cell's noise is not worth learning */
 #define SIGMA_START_MG 5000   /* the noisiest real plates that we have a recording of have 2 g */
@@ -264,7 +264,7 @@ static void look_for_calm(struct weigh *w, int64_t unit_mg, int64_t t_us)
     }
     if (share > 10 * NOREN_MG_PER_G)
         share = 10 * NOREN_MG_PER_G;
-    if (n < QUIET_MIN || age_ms < CALM_MS * 8 / 10 ||
+    if (n < QUIET_MIN || age_ms < CALM_MS * 9 / 10 ||
         (int64_t)high - low >
             larger(larger(2 * NOREN_MG_PER_G, CALM_SIGMAS * w->sigma_mg), share)) {
         w->calm = false;

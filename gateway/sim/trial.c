@@ -235,7 +235,10 @@ static void plan_goods(struct trial *t, double at_s, struct trial_truth truth, d
 {
     const struct plan_facing *f = &t->plan.plates[truth.owner].facings[truth.facing];
     double unit = (double)f->unit_mass_mg, n = abs(truth.quantity), push;
-    double x = truth.owner == truth.plate ? f->x_mm / (double)PLATE_MM : 0.5;
+    double x = truth.owner == truth.plate
+                   ? f->x_mm / (double)PLATE_MM +
+                         between(t, -0.3, 0.3) / t->plan.plates[truth.owner].facings_n
+                   : 0.5;
 
     if (t->pending_n == TRIAL_PENDING_MAX)
         return;

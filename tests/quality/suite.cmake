@@ -7,7 +7,7 @@ if(NOT NOREN_FUZZ)
 endif()
 if(NOREN_E2E)
     # Seeds from 901 on are for this test alone.
-    foreach(kind lean bump crowd)
+    foreach(kind pick lean bump swing crowd)
         add_test(NAME quality-${kind} COMMAND shelf-quality --kind ${kind} --seeds 901-903 --check)
         set_tests_properties(quality-${kind} PROPERTIES LABELS quality TIMEOUT 300)
     endforeach()

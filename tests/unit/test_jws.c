@@ -139,7 +139,7 @@ static void test_wrong_key_files(void **state)
 
     (void)state;
     assert_int_equal(jws_key_load(&k, DATA "p256.pem"), -EINVAL);
-    assert_int_equal(jws_key_load(&k, __FILE__), -EINVAL);
+    assert_int_equal(jws_key_load(&k, NOREN_SOURCE_DIR "/tests/unit/test_jws.c"), -EINVAL);
     assert_int_equal(jws_key_load(&k, DATA "absent.pem"), -ENOENT);
     assert_null(k);
 }

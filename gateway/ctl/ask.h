@@ -20,6 +20,9 @@ struct ctl_call {
  * the arguments, or how to end. */
 int ctl_read_options(struct ctl_call *c, int argc, char **argv);
 
+/** The same for a command that takes `n` arguments: with another number it `wants` something. */
+int ctl_begin(struct ctl_call *c, int argc, char **argv, int n, const char *wants);
+
 /** Makes the request (taken over) and gives the answer, NULL after a message. */
 json_t *ctl_ask(const struct ctl_call *c, const char *name, json_t *request);
 

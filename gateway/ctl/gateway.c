@@ -63,6 +63,13 @@ int ctl_read_options(struct ctl_call *c, int argc, char **argv)
     return CTL_OK;
 }
 
+int ctl_begin(struct ctl_call *c, int argc, char **argv, int n, const char *wants)
+{
+    int rc = ctl_read_options(c, argc, argv);
+
+    return rc == CTL_OK && optind != argc - n ? ctl_usage(c->command, "%s", wants) : rc;
+}
+
 static int connect_socket(const struct ctl_call *c)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -203,12 +210,10 @@ int cmd_status(int argc, char **argv)
     struct ctl_call c;
     json_t *reply, *status, *problem;
     size_t i;
-    int rc = ctl_read_options(&c, argc, argv);
+    int rc = ctl_begin(&c, argc, argv, 0, "takes no argument");
 
     if (rc != CTL_OK)
         return rc;
-    if (optind != argc)
-        return ctl_usage(c.command, "takes no argument");
     reply = ctl_ask(&c, c.command, json_object());
     status = json_object_get(reply, "status");
     rc = status != NULL ? CTL_OK : CTL_FAILED;
@@ -228,12 +233,10 @@ int cmd_status(int argc, char **argv)
 int cmd_tare(int argc, char **argv)
 {
     struct ctl_call c;
-    int rc = ctl_read_options(&c, argc, argv);
+    int rc = ctl_begin(&c, argc, argv, 1, "wants one plate");
 
     if (rc != CTL_OK)
         return rc;
-    if (optind != argc - 1)
-        return ctl_usage(c.command, "wants one plate");
     return ctl_order(
         &c, c.command, json_pack("{s:s}", "plate", argv[optind]),
         "accepted: the plate is zero from its next quiet moment on; leave it alone until then");
@@ -256,12 +259,10 @@ int cmd_recount(int argc, char **argv)
 {
     struct ctl_call c;
     long long quantity = 0;
-    int rc = ctl_read_options(&c, argc, argv);
+    int rc = ctl_begin(&c, argc, argv, 2, "wants a plate or GTIN, and a number of pieces");
 
     if (rc != CTL_OK)
         return rc;
-    if (optind != argc - 2)
-        return ctl_usage(c.command, "wants a plate or GTIN, and a number of pieces");
     rc = ctl_quantity(&c, argv[optind + 1], &quantity);
     if (rc != CTL_OK)
         return rc;

@@ -105,24 +105,20 @@ static int adjust(struct ctl_call *c, const char *name, char **argument, const c
 int cmd_count(int argc, char **argv)
 {
     struct ctl_call c;
-    int rc = ctl_read_options(&c, argc, argv);
+    int rc = ctl_begin(&c, argc, argv, 2, "wants a GTIN and how many are in the backroom");
 
     if (rc != CTL_OK)
         return rc;
-    if (optind != argc - 2)
-        return ctl_usage(c.command, "wants a GTIN and how many are in the backroom");
     return adjust(&c, "count", argv + optind, "counted");
 }
 
 int cmd_return(int argc, char **argv)
 {
     struct ctl_call c;
-    int rc = ctl_read_options(&c, argc, argv);
+    int rc = ctl_begin(&c, argc, argv, 2, "wants a GTIN and how many came back");
 
     if (rc != CTL_OK)
         return rc;
-    if (optind != argc - 2)
-        return ctl_usage(c.command, "wants a GTIN and how many came back");
     return adjust(&c, "return", argv + optind, "returned into the backroom");
 }
 
@@ -163,13 +159,12 @@ int cmd_sale(int argc, char **argv)
 {
     struct ctl_call c;
     json_error_t error;
-    int rc = ctl_read_options(&c, argc, argv), worst = CTL_OK, c0;
+    int rc = ctl_begin(&c, argc, argv, 1, "wants a file of sales, or - for standard input"),
+        worst = CTL_OK, c0;
     FILE *f;
 
     if (rc != CTL_OK)
         return rc;
-    if (optind != argc - 1)
-        return ctl_usage(c.command, "wants a file of sales, or - for standard input");
     f = strcmp(argv[optind], "-") == 0 ? stdin : fopen(argv[optind], "re");
     if (f == NULL) {
         fprintf(stderr, "norenctl %s: %s cannot be read\n", c.command, argv[optind]);
@@ -223,12 +218,10 @@ int cmd_tasks(int argc, char **argv)
 {
     struct ctl_call c;
     long long from = 0, next;
-    int rc = ctl_read_options(&c, argc, argv);
+    int rc = ctl_begin(&c, argc, argv, 0, "takes no argument");
 
     if (rc != CTL_OK)
         return rc;
-    if (optind != argc)
-        return ctl_usage(c.command, "takes no argument");
     do {
         json_t *reply = ctl_ask(&c, "tasks", json_pack("{s:I}", "from", (json_int_t)from)), *task;
         bool ok = json_is_true(json_object_get(reply, "ok"));
@@ -247,12 +240,10 @@ int cmd_tasks(int argc, char **argv)
 int cmd_claim(int argc, char **argv)
 {
     struct ctl_call c;
-    int rc = ctl_read_options(&c, argc, argv);
+    int rc = ctl_begin(&c, argc, argv, 2, "wants a task and who does it");
 
     if (rc != CTL_OK)
         return rc;
-    if (optind != argc - 2)
-        return ctl_usage(c.command, "wants a task and who does it");
     return ctl_order(&c, c.command,
                      json_pack("{s:s,s:s}", "task_id", argv[optind], "actor", argv[optind + 1]),
                      "claimed");

@@ -16,8 +16,8 @@ struct gpio;
 /** Most inputs of one request: a mask of 32 bits. */
 #define GPIO_INPUTS_MAX 32
 
-/** Requests `outputs` (driven low) and `inputs` of the chip with this label, by line offset. Returns 0 or
- * -errno: -ENODEV no chip with that label, -EBUSY a line is taken, -EACCES no permission, -EINVAL an offset
+/** Requests `outputs` (driven low) and `inputs` of the chip with this label, by line offset; one of the
+ * two may be empty (an LED has no input). Returns 0 or -errno: -ENODEV no chip with that label, -EBUSY a line is taken, -EACCES no permission, -EINVAL an offset
  * that the chip does not have. */
 int gpio_open(struct gpio **ret_gpio, const char *label, const uint32_t *outputs, size_t outputs_n,
               const uint32_t *inputs, size_t inputs_n);

@@ -44,6 +44,8 @@ static int request_inputs(struct gpio *g, const uint32_t *inputs, size_t n)
 
     for (size_t i = 0; i < n; i++)
         offsets[i] = inputs[i];
+    if (n == 0) /* an LED: nothing to read */
+        return 0;
     if (gpiod_chip_get_lines(g->chip, offsets, (unsigned)n, &g->inputs) < 0 ||
         gpiod_line_request_bulk_input(&g->inputs, "noren") < 0)
         return -errno;
@@ -56,7 +58,7 @@ int gpio_open(struct gpio **ret_gpio, const char *label, const uint32_t *outputs
     struct gpio *g;
     int r;
 
-    if (outputs_n > GPIO_INPUTS_MAX || inputs_n == 0 || inputs_n > GPIO_INPUTS_MAX)
+    if (outputs_n > GPIO_INPUTS_MAX || inputs_n > GPIO_INPUTS_MAX || outputs_n + inputs_n == 0)
         return -EINVAL;
     g = calloc(1, sizeof(*g));
     if (g == NULL)

@@ -85,7 +85,7 @@ static int request_lines(struct gpio *g, struct gpiod_chip *chip)
 
     if (r == 0 && g->outputs_n > 0)
         r = add_lines(lines, g->outputs, g->outputs_n, GPIOD_LINE_DIRECTION_OUTPUT);
-    if (r == 0)
+    if (r == 0 && g->inputs_n > 0)
         r = add_lines(lines, g->inputs, g->inputs_n, GPIOD_LINE_DIRECTION_INPUT);
     if (r == 0) {
         gpiod_request_config_set_consumer(request, "noren");
@@ -107,7 +107,7 @@ int gpio_open(struct gpio **ret_gpio, const char *label, const uint32_t *outputs
     struct gpio *g;
     int r;
 
-    if (outputs_n > GPIO_INPUTS_MAX || inputs_n == 0 || inputs_n > GPIO_INPUTS_MAX)
+    if (outputs_n > GPIO_INPUTS_MAX || inputs_n > GPIO_INPUTS_MAX || outputs_n + inputs_n == 0)
         return -EINVAL;
     g = calloc(1, sizeof(*g));
     if (g == NULL)

@@ -10,8 +10,11 @@
 #include <string.h>
 
 #include "core/shelf_change.h"
+#include "core/shelf_evidence.h"
 #include "core/shelf_ledger.h"
 #include "core/shelf_rows.h"
+#include "core/shelf_say.h"
+#include "core/shelf_sensor.h"
 #include "noren/wire.h"
 
 #define SILENT_US      (2 * NOREN_US_PER_S)  /* an ADC bank delivers at least eight a second */

@@ -74,7 +74,7 @@ int cmd_stock(int argc, char **argv)
     do {
         json_t *request = c.all ? json_pack("{s:I}", "from", (json_int_t)from)
                                 : json_pack("{s:s}", "gtin", argv[optind]);
-        json_t *reply = ctl_ask(&c, "stock", request);
+        json_t *reply = ctl_ask(&c, "stock.query", request);
         bool ok = json_is_true(json_object_get(reply, "ok"));
 
         next = ok ? print_products(&c, reply) : 0;

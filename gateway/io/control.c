@@ -182,7 +182,7 @@ bool control_feed(struct control_call *c, struct obs *o)
     o->t_us = clock_boot_us();
     snprintf(o->u.command.id, sizeof(o->u.command.id), "%s", c->id);
     if (o->u.command.actor[0] == '\0')
-        strcpy(o->u.command.actor, "local");
+        snprintf(o->u.command.actor, sizeof(o->u.command.actor), "%s", c->actor);
     engine_feed(&c->d->engine, o);
     if (shelf->refused != refused)
         return doc_refuse(c->doc, "cannot be done as things are; nothing was changed");
@@ -230,11 +230,20 @@ static bool control_recount(struct control_call *c)
 static const struct {
     const char *name;
     bool (*run)(struct control_call *c);
+    unsigned rights; /* enum control_rights */
 } COMMANDS[] = {
-    {"status", control_status}, {"tare", control_tare},          {"recount", control_recount},
-    {"count", control_adjust},  {"transfer_in", control_adjust}, {"transfer_out", control_adjust},
-    {"return", control_adjust}, {"sale", control_sale},          {"stock", control_stock},
-    {"tasks", control_tasks},   {"claim", control_claim}};
+    {"status", control_status, CONTROL_ALL | CONTROL_ASKS},
+    {"tare", control_tare, CONTROL_LOCAL}, /* takes somebody who sees that the plate is empty */
+    {"recount", control_recount, CONTROL_ALL},
+    {"count", control_adjust, CONTROL_ALL},
+    {"transfer_in", control_adjust, CONTROL_ALL},
+    {"transfer_out", control_adjust, CONTROL_ALL},
+    {"return", control_adjust, CONTROL_ALL},
+    {"sale", control_sale, CONTROL_ALL},
+    {"stock.query", control_stock, CONTROL_ALL | CONTROL_ASKS},
+    {"tasks", control_tasks, CONTROL_ALL | CONTROL_ASKS},
+    {"claim", control_claim, CONTROL_ALL},
+};
 
 #define COMMANDS_N (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 
@@ -255,7 +264,8 @@ static bool refuse_name(const struct doc *doc, const char *name)
 /* Finds and does the command. False with a sentence in the document's error. */
 static bool answer(struct norend *d, const struct doc *doc, const char *id, struct json *j)
 {
-    struct control_call call = {.d = d, .doc = doc, .id = id, .j = j};
+    struct control_call call = {
+        .d = d, .doc = doc, .id = id, .source = CONTROL_LOCAL, .actor = "local", .j = j};
     size_t i = 0;
 
     if (!doc_string(doc, "name", &call.name))

@@ -11,10 +11,20 @@
 #include "io/doc.h"
 #include "io/norend.h"
 
+/** Where a command came from, and what it is: bits of a row of the table. */
+enum control_rights {
+    CONTROL_LOCAL = 1 << 0, /**< who may open the control socket may give it */
+    CONTROL_HQ = 1 << 1,    /**< headquarters may, signed, as cmd/{name} */
+    CONTROL_ASKS = 1 << 2,  /**< changes nothing: may be repeated, is not in the journal */
+    CONTROL_ALL = CONTROL_LOCAL | CONTROL_HQ,
+};
+
 struct control_call {
     struct norend *d;
-    const struct doc *doc;
+    const struct doc *doc; /**< one flat object: id, name, and the arguments */
     const char *name, *id;
+    enum control_rights source; /**< CONTROL_LOCAL or CONTROL_HQ */
+    const char *actor;          /**< who gave it, as far as the source knows; at most an id long */
     struct json *j;
 };
 

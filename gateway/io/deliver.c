@@ -106,8 +106,13 @@ static void pump_state(struct deliver *d)
 
         if (!s->dirty || s->in_flight)
             continue;
-        if (relay_send(d->o.relay, d->generation, i, s->topic, "application/json", s->json, s->n,
-                       true) != 0)
+        if (relay_send(d->o.relay, d->generation, i,
+                       &(struct relay_message){.topic = s->topic,
+                                               .content_type = "application/json",
+                                               .payload = s->json,
+                                               .n = s->n,
+                                               .qos = 1,
+                                               .retain = true}) != 0)
             return;
         s->dirty = false;
         s->in_flight = true;
@@ -161,7 +166,10 @@ static bool publish(struct deliver *d, enum event_class class, const char *type,
     char topic[RELAY_TOPIC_SIZE];
 
     snprintf(topic, sizeof(topic), NOREN_TOPIC_EVT, event_class_name(class));
-    if (relay_send(d->o.relay, d->generation, d->next_token, topic, type, bytes, n, false) != 0)
+    if (relay_send(d->o.relay, d->generation, d->next_token,
+                   &(struct relay_message){
+                       .topic = topic, .content_type = type, .payload = bytes, .n = n, .qos = 1}) !=
+        0)
         return false;
     d->next_token++;
     d->in_flight++;

@@ -140,13 +140,17 @@ static void say_problems(const struct norend *d)
 int norend_start(struct norend *d, struct engine_plan *plan)
 {
     static char root[3 * NOREN_ID_SIZE + 16];
+    static const char *const subscribe[] = {"ack", "desired/#", "cmd/#", NULL};
     struct relay_options relay = {.host = d->config.mqtt.host,
                                   .port = d->config.mqtt.port,
                                   .ca = d->config.mqtt.ca,
                                   .cert = d->config.mqtt.cert,
                                   .key = d->config.mqtt.key,
                                   .client_id = d->config.gateway,
-                                  .root = root};
+                                  .prefix = root,
+                                  .subscribe = subscribe,
+                                  .will_topic = NOREN_TOPIC_GATEWAY,
+                                  .section = "mqtt"};
     char note[DB_ERROR_SIZE], path[CONFIG_PATH_SIZE + 16];
     const char *what = "boot id";
     int rc = clock_bootid(d->bootid);

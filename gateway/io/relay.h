@@ -1,13 +1,13 @@
-/* The relay thread: libmosquitto, and nothing else, away from everything that must not wait.
+/* The relay thread: one connection to one broker, away from everything that must not wait.
  *
  * Name resolution and connect block inside libmosquitto, also on its asynchronous path, so they get a
  * thread; its own loop (loop_start, loop_forever) burns a core when a TLS broker is down and ends silently
- * on several errors, so the thread is ours: poll, loop_read, loop_write, loop_misc, and a full-jitter
- * back-off. The main loop hands over encoded messages and gets events back; the two meet at two bounded
- * lists with an eventfd, and share nothing else. The database stays in the main thread.
+ * on several errors, so the thread is ours, with a full-jitter back-off (backoff.h). The main loop hands over
+ * encoded messages and gets events back; the two meet at two bounded lists with an eventfd, and share nothing
+ * else. The database stays in the main thread.
  *
- * Each connection is a new library object: libmosquitto resends what it thinks is in flight after a
- * reconnect, and what has to be sent again is for the outbox to say, not for a list in memory.
+ * A gateway may have two: one to headquarters' broker, one to a broker of the store. What one connection is
+ * made of is in mqtt.h, the only place that knows libmosquitto.
  */
 #ifndef NOREN_IO_RELAY_H
 #define NOREN_IO_RELAY_H
@@ -16,29 +16,53 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "io/flight.h"
 #include "io/mailbox.h"
 
-#define RELAY_TEXT_SIZE  400
-#define RELAY_TOPIC_SIZE 128
-#define RELAY_WINDOW     100        /* messages between PUBLISH and PUBACK */
-#define RELAY_PACKET_MAX (16 << 20) /* a members bundle of 30 k members is about 5 MB */
+#define RELAY_TEXT_SIZE        400
+#define RELAY_TOPIC_SIZE       128 /* below the prefix */
+#define RELAY_PATH_SIZE        320 /* whole */
+#define RELAY_CORRELATION_SIZE 64
+#define RELAY_WINDOW           FLIGHT_MAX /* messages between PUBLISH and PUBACK */
+#define RELAY_PACKET_MAX       (16 << 20) /* a members bundle of 30 k members is about 5 MB */
 
 struct relay;
 
-/** Where and as whom to connect; strings are borrowed and must outlive the relay. */
+/** Where and as whom to connect; everything is borrowed and must outlive the relay. */
 struct relay_options {
     const char *host;
     uint32_t port;
-    const char *ca, *cert, *key; /**< PEM files */
-    const char *client_id;       /**< = gateway id */
-    const char *root;            /**< noren/1/{tenant}/{store}/{gateway} */
+    const char *ca;               /**< PEM file, read anew for each connection; NULL: no TLS */
+    const char *cert, *key;       /**< client certificate, NULL: none */
+    const char *user;             /**< NULL: none */
+    const char *password;         /**< NULL: none */
+    const char *client_id;        /**< stable: the broker knows a session by it */
+    const char *prefix;           /**< topics are below this one; NULL: they are whole */
+    const char *const *subscribe; /**< filters below the prefix, NULL-terminated; NULL: none */
+    const char *
+        will_topic; /**< below the prefix, retained: {"online":false,"session":..}; NULL: no will */
+    bool clean;     /**< the broker keeps nothing for us while we are away */
+    const char *section; /**< of noren.conf, for remedies: "mqtt" */
+};
+
+/** A message either way. Zeroed, an optional field is not sent. */
+struct relay_message {
+    const char *topic;        /**< below the prefix */
+    const char *content_type; /**< a static string */
+    const void *payload;
+    size_t n;
+    uint8_t qos; /**< 0 or 1; with 0 RELAY_PUBLISHED means: handed to the socket */
+    bool retain;
+    const uint8_t *correlation; /**< MQTT 5, 3.3.2.3.6: of the request that this answers */
+    size_t correlation_n;       /**< at most RELAY_CORRELATION_SIZE */
+    uint32_t expiry_s;          /**< the broker drops it after this, 0: never */
 };
 
 enum relay_event_kind {
     RELAY_CONNECTED,    /**< subscribed and ready; text = session id of this connection */
     RELAY_DISCONNECTED, /**< or an attempt failed; text = reason and remedy */
     RELAY_PUBLISHED,    /**< PUBACK for `token` with `reason` (MQTT 5, 3.4.2.1) */
-    RELAY_MESSAGE,      /**< topic (below the root) and payload */
+    RELAY_MESSAGE,      /**< topic (below the prefix) and payload */
 };
 
 struct relay_event {
@@ -47,8 +71,13 @@ struct relay_event {
     uint32_t generation; /**< number of the connection */
     uint64_t token;
     int reason;
+    int version;       /**< of RELAY_CONNECTED: 5, or 4 for a broker that knows only MQTT 3.1.1 */
+    size_t packet_max; /**< of RELAY_CONNECTED: largest packet that the broker takes */
     bool retained;
     char topic[RELAY_TOPIC_SIZE];
+    char response_topic[RELAY_PATH_SIZE];        /**< whole, as the requester gave it; "" = none */
+    uint8_t correlation[RELAY_CORRELATION_SIZE]; /**< of a request; longer ones are not taken */
+    size_t correlation_n;
     char text[RELAY_TEXT_SIZE];
     size_t n;
     char payload[]; /**< NUL-terminated beyond n */
@@ -63,10 +92,13 @@ int relay_fd(const struct relay *r);
 /** The next event, or NULL. The caller frees it with free(). */
 struct relay_event *relay_next(struct relay *r);
 
-/** Hands a message over: `topic` below the root, `payload` is copied. It is sent on the connection
- * `generation` or not at all. 0, or -ENOBUFS: wait for RELAY_PUBLISHED first. */
-int relay_send(struct relay *r, uint32_t generation, uint64_t token, const char *topic,
-               const char *content_type, const void *payload, size_t n, bool retain);
+/** Hands a message over, copied. It is sent on the connection `generation` or not at all, and RELAY_PUBLISHED
+ * with `token` tells its end. 0, or -ENOBUFS: wait for RELAY_PUBLISHED first. */
+int relay_send(struct relay *r, uint32_t generation, uint64_t token, const struct relay_message *m);
+
+/** Ends the connection in good order, keeping the broker's session, and makes a new one at once: files of
+ * certificate and key were renewed. */
+void relay_renew(struct relay *r);
 
 /** Says goodbye (the broker publishes the will), stops the thread and frees; waits at most `timeout_ms`:
  * a thread that sits in a name resolution is left behind and ends with the process. NULL is allowed. */

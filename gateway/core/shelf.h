@@ -8,6 +8,7 @@
 #define NOREN_CORE_SHELF_H
 
 #include "core/batch.h"
+#include "core/cell.h"
 #include "core/obs.h"
 #include "core/stock.h"
 #include "core/weigh.h"
@@ -72,13 +73,13 @@ struct shelf_plate {
     struct shelf_facing facings[PLATE_FACINGS_MAX];
 };
 
+/** What a cell adds to its plate's mass, and how that moved: evidence of the place of a change. */
 struct shelf_cell {
     int64_t mass_mg;
     double level_mg; /**< of the newest tenths of a second */
     double ref_mg;   /**< of the load that the plate's reference was taken from */
     int64_t seen_us; /**< 0: not yet */
     bool placed;     /**< ref_mg is set */
-    uint8_t clipped; /**< saturated readings in a row */
 };
 
 /** State is kept by slot, so that a new plan moves indices and no state. About 400 kB. */
@@ -88,9 +89,11 @@ struct shelf {
     struct stock products[PRODUCTS_MAX];
     uint16_t product_slots[PRODUCTS_MAX];
     uint16_t first_facing[PRODUCTS_MAX]; /**< by index in the plan; then shelf_facing.next */
-    struct shelf_cell cells[CELLS_MAX];
-    int64_t next_number; /**< of changes and alerts */
-    int64_t commands_n;  /**< carried out so far; the newest are remembered */
+    struct shelf_cell cells[CELLS_MAX];  /**< by index in the plan */
+    struct cell meters[CELLS_MAX];       /**< the cells themselves, by slot */
+    uint16_t meter_slots[CELLS_MAX];     /**< by index in the plan */
+    int64_t next_number;                 /**< of changes and alerts */
+    int64_t commands_n;                  /**< carried out so far; the newest are remembered */
     char commands[SHELF_COMMANDS_MAX][NOREN_ID_SIZE];
     int64_t sales_n; /**< taken so far; the ids of the newest are remembered */
     char sales[SHELF_SALES_MAX][NOREN_ID_SIZE];

@@ -17,6 +17,46 @@
 #define FACING_FIELDS   4
 #define PRODUCT_FIELDS  6 /* version 1 had no `owed` */
 
+struct shelf_at shelf_at(struct shelf *s, const struct plan *plan, uint16_t index, int64_t now_us,
+                         struct batch *out)
+{
+    struct shelf_at at = {.s = s,
+                          .plan = plan,
+                          .out = out,
+                          .now_us = now_us,
+                          .index = index,
+                          .plan_plate = &plan->plates[index],
+                          .plate = &s->plates[s->plate_slots[index]]};
+
+    for (uint8_t i = 0; i < at.plan_plate->facings_n; i++)
+        if (at.unit_mg == 0 || at.plan_plate->facings[i].unit_mass_mg < at.unit_mg)
+            at.unit_mg = at.plan_plate->facings[i].unit_mass_mg;
+    return at;
+}
+
+/* Gives each of n entries of the new plan a slot: its old one (`old[i]` is its index in the old plan), or one
+ * that is free. */
+void shelf_assign_slots(uint16_t *slots, const uint16_t *old, uint16_t n)
+{
+    uint16_t was[PRODUCTS_MAX], next = 0;
+    bool used[PRODUCTS_MAX] = {false};
+
+    memcpy(was, slots, n * sizeof(was[0]));
+    for (uint16_t i = 0; i < n; i++)
+        if (old[i] != NO_INDEX)
+            used[was[old[i]]] = true;
+    for (uint16_t i = 0; i < n; i++) {
+        if (old[i] != NO_INDEX) {
+            slots[i] = was[old[i]];
+            continue;
+        }
+        while (used[next])
+            next++;
+        used[next] = true;
+        slots[i] = next;
+    }
+}
+
 struct stock *shelf_stock(struct shelf *s, uint16_t product)
 {
     return &s->products[s->product_slots[product]];

@@ -20,7 +20,12 @@ struct shelf_at {
     int64_t unit_mg; /**< lightest product, 0: no facing */
 };
 
+struct shelf_at shelf_at(struct shelf *s, const struct plan *plan, uint16_t plate, int64_t now_us,
+                         struct batch *out);
 struct stock *shelf_stock(struct shelf *s, uint16_t product);
+/** Each of the n entries of a new plan keeps its slot (`old[i]` is its index in the old plan) or gets one that is
+ * free. */
+void shelf_assign_slots(uint16_t *slots, const uint16_t *old, uint16_t n);
 
 void shelf_save_numbers(struct shelf *s, struct batch *out);
 void shelf_save_command(struct shelf *s, struct batch *out);

@@ -1,0 +1,158 @@
+/* Cells of the shelves; see shelf_cells.h. */
+#include "core/shelf_cells.h"
+
+#include <string.h>
+
+#include "core/shelf_change.h"
+#include "core/shelf_sensor.h"
+#include "noren/wire.h"
+
+#define SILENT_US      (2 * NOREN_US_PER_S)  /* an ADC bank delivers at least eight a second */
+#define NODE_SILENT_US (30 * NOREN_US_PER_S) /* adverts of a shelf node get lost */
+#define CELL_LEVEL_US  150e3 /* time constants of a cell's level at rest, and of its drift */
+#define CELL_DRIFT_US  5e6
+
+static struct cell *meter(const struct shelf_at *at, uint16_t cell)
+{
+    return &at->s->meters[at->s->meter_slots[cell]];
+}
+
+/* ---- plan ------------------------------------------------------------------------------------------- */
+
+void shelf_plan_cells(struct shelf *s, const struct plan *old_plan, const struct plan *plan)
+{
+    uint16_t old[CELLS_MAX];
+
+    for (uint16_t i = 0; i < plan->cells_n; i++)
+        old[i] = old_plan == NULL ? NO_INDEX : plan_find_cell(old_plan, plan->cells[i].id);
+    shelf_assign_slots(s->meter_slots, old, plan->cells_n);
+    for (uint16_t i = 0; i < plan->cells_n; i++) {
+        struct cell *c = &s->meters[s->meter_slots[i]];
+
+        if (old[i] == NO_INDEX)
+            cell_init(c, &plan->cells[i]);
+        else
+            cell_plan(c, &plan->cells[i]);
+    }
+    memset(s->cells, 0, sizeof(s->cells));
+}
+
+bool shelf_same_scale(const struct shelf *s, const struct plan *old_plan, const struct plan *plan,
+                      const struct plan_plate *was, const struct plan_plate *now)
+{
+    if (was->cells_n != now->cells_n)
+        return false;
+    for (uint8_t i = 0; i < now->cells_n; i++)
+        if (strcmp(old_plan->cells[was->cells[i]].id, plan->cells[now->cells[i]].id) != 0 ||
+            s->meters[s->meter_slots[now->cells[i]]].rescaled)
+            return false;
+    return true;
+}
+
+bool shelf_is_calibrated(const struct shelf *s, const struct plan *plan,
+                         const struct plan_plate *plate)
+{
+    for (uint8_t i = 0; i < plate->cells_n; i++)
+        if (!cell_is_calibrated(&s->meters[s->meter_slots[plate->cells[i]]]) &&
+            plan->cells[plate->cells[i]].node < 0)
+            return false;
+    return true;
+}
+
+/* ---- readings --------------------------------------------------------------------------------------- */
+
+/* Cells tell places by how they share a change: what each feels now against what it felt at rest. */
+static void follow_cell(const struct shelf_at *at, struct shelf_cell *c)
+{
+    const struct weigh *w = &at->plate->weigh;
+    double dt_us = (double)(at->now_us - c->seen_us);
+
+    if (c->seen_us == 0)
+        c->level_mg = (double)c->mass_mg;
+    else
+        c->level_mg += ((double)c->mass_mg - c->level_mg) * dt_us / (dt_us + CELL_LEVEL_US);
+    if (c->placed && w->calm && !w->away)
+        c->ref_mg += (c->level_mg - c->ref_mg) * dt_us / (dt_us + CELL_DRIFT_US);
+    c->seen_us = at->now_us;
+}
+
+/* One cell has a mass; the plate has one when all its cells do. */
+static bool take_mass(const struct shelf_at *at, uint16_t cell, int64_t mass_mg,
+                      int64_t *ret_mass_mg)
+{
+    int64_t sum = 0;
+
+    at->s->cells[cell].mass_mg = mass_mg;
+    follow_cell(at, &at->s->cells[cell]);
+    for (uint8_t i = 0; i < at->plan_plate->cells_n; i++)
+        if (at->plan_plate->cells[i] == cell)
+            at->plate->fresh |= (uint8_t)(1u << i);
+    if (at->plate->fresh != (1u << at->plan_plate->cells_n) - 1)
+        return false;
+    at->plate->fresh = 0;
+    for (uint8_t i = 0; i < at->plan_plate->cells_n; i++)
+        sum += at->s->cells[at->plan_plate->cells[i]].mass_mg;
+    *ret_mass_mg = sum;
+    return true;
+}
+
+bool shelf_read_cell(const struct shelf_at *at, const struct obs *o, int64_t *ret_mass_mg)
+{
+    struct cell *c = meter(at, o->u.cell.cell);
+    int64_t mass_mg;
+
+    if (!at->plate->calibrated)
+        return false;
+    if (cell_take(c, o, &mass_mg))
+        return take_mass(at, o->u.cell.cell, mass_mg, ret_mass_mg);
+    if (c->trouble != TROUBLE_NONE)
+        shelf_begin_fault(at, o->u.cell.cell, cell_trouble_name(c->trouble));
+    return false;
+}
+
+bool shelf_read_node(const struct shelf_at *at, uint16_t cell, const struct obs *o,
+                     int64_t *ret_mass_mg)
+{
+    if ((o->u.node.status & NOREN_NODE_FAULT) == 0)
+        return take_mass(at, cell, o->u.node.mass_mg, ret_mass_mg);
+    shelf_begin_fault(at, cell, cell_trouble_name(TROUBLE_NODE));
+    return false;
+}
+
+/* ---- silence ---------------------------------------------------------------------------------------- */
+
+/* The cell that keeps the plate from being weighed, or NO_INDEX when all are silent. */
+static uint16_t silent_cell(const struct shelf_at *at)
+{
+    if (at->plan_plate->cells_n == 1)
+        return at->plan_plate->cells[0];
+    for (uint8_t i = 0; i < at->plan_plate->cells_n && at->plate->fresh != 0; i++)
+        if ((at->plate->fresh & 1u << i) == 0)
+            return at->plan_plate->cells[i];
+    return NO_INDEX;
+}
+
+static int64_t patience_us(const struct plan *plan, const struct plan_plate *plate)
+{
+    for (uint8_t i = 0; i < plate->cells_n; i++)
+        if (plan->cells[plate->cells[i]].node >= 0)
+            return NODE_SILENT_US;
+    return SILENT_US;
+}
+
+bool shelf_watch_cells(struct shelf *s, const struct plan *plan, int64_t now_us, struct batch *out)
+{
+    for (uint16_t i = 0; i < plan->plates_n; i++) {
+        struct shelf_plate *p = &s->plates[s->plate_slots[i]];
+        struct shelf_at at;
+
+        if (!p->watched || p->alert != 0 ||
+            now_us - p->seen_us <= patience_us(plan, &plan->plates[i]))
+            continue;
+        if (!batch_room(out, SHELF_PLATE_EVENTS, SHELF_PLATE_RECORDS))
+            return false;
+        at = shelf_at(s, plan, i, now_us, out);
+        shelf_begin_fault(&at, silent_cell(&at), cell_trouble_name(TROUBLE_SILENT));
+    }
+    return true;
+}

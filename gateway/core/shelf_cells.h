@@ -1,0 +1,29 @@
+/* The load cells of the shelves: which is which, what each says, and what a plate weighs by them.
+ * Private to shelf*.c.
+ *
+ * A plate has a mass when all its cells have one. A cell that is in trouble or silent makes its plate
+ * unknown at once; core/cell.h decides which cell is, this file what follows.
+ */
+#ifndef NOREN_CORE_SHELF_CELLS_H
+#define NOREN_CORE_SHELF_CELLS_H
+
+#include "core/shelf_rows.h"
+
+/** A new plan: cells that are still there (by id) keep their state. Call before the plates are planned. */
+void shelf_plan_cells(struct shelf *s, const struct plan *old_plan, const struct plan *plan);
+/** Are the plate's masses still on the same scale? Asked while a plan is taken over. */
+bool shelf_same_scale(const struct shelf *s, const struct plan *old_plan, const struct plan *plan,
+                      const struct plan_plate *was, const struct plan_plate *now);
+bool shelf_is_calibrated(const struct shelf *s, const struct plan *plan,
+                         const struct plan_plate *plate);
+
+/** A raw reading. True with the plate's mass when it is complete. */
+bool shelf_read_cell(const struct shelf_at *at, const struct obs *o, int64_t *ret_mass_mg);
+/** A shelf node's reading of `cell`. The same. */
+bool shelf_read_node(const struct shelf_at *at, uint16_t cell, const struct obs *o,
+                     int64_t *ret_mass_mg);
+
+/** Looks for cells that fell silent. False: the batch is full, come back. */
+bool shelf_watch_cells(struct shelf *s, const struct plan *plan, int64_t now_us, struct batch *out);
+
+#endif

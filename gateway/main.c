@@ -67,7 +67,9 @@ static int64_t do_due(struct norend *d, int64_t now_us)
     if (now_us >= db_deadline(d->db) && norend_commit(d, now_us) != 0)
         return -EUCLEAN;
     deliver_pump(d->deliver, now_us);
-    next_us = d->next_second_us;
+    next_us = act_tick(d->act, now_us);
+    if (d->next_second_us < next_us)
+        next_us = d->next_second_us;
     if (d->engine.deadline_us < next_us)
         next_us = d->engine.deadline_us;
     if (db_deadline(d->db) < next_us)

@@ -12,11 +12,12 @@ struct ctl_call {
     const char *command;
     const char *id;       /**< --id, NULL: a new one */
     const char *document; /**< --document, NULL: none */
+    const char *seconds;  /**< --seconds, NULL: the gateway's usual */
     bool json, all;
     char socket[CONFIG_PATH_SIZE + 16];
 };
 
-/** Reads --json, --socket PATH, --config DIR, --id ID, --document DOC, --all. Returns CTL_OK with optind at
+/** Reads --json, --socket PATH, --config DIR, --id ID, --document DOC, --seconds N, --all. Returns CTL_OK with optind at
  * the arguments, or how to end. */
 int ctl_read_options(struct ctl_call *c, int argc, char **argv);
 
@@ -31,5 +32,8 @@ int ctl_order(const struct ctl_call *c, const char *name, json_t *request, const
 
 /** A number of pieces. CTL_OK, or how to end. */
 int ctl_quantity(const struct ctl_call *c, const char *text, long long *ret);
+
+/** One line for each light of an answer's "lights". */
+void ctl_print_lights(const json_t *reply);
 
 #endif

@@ -28,6 +28,7 @@ int ctl_read_options(struct ctl_call *c, int argc, char **argv)
                                             {"config", required_argument, NULL, 'c'},
                                             {"id", required_argument, NULL, 'i'},
                                             {"document", required_argument, NULL, 'd'},
+                                            {"seconds", required_argument, NULL, 't'},
                                             {"all", no_argument, NULL, 'a'},
                                             {0}};
     static struct config config;
@@ -48,6 +49,8 @@ int ctl_read_options(struct ctl_call *c, int argc, char **argv)
             c->id = optarg;
         } else if (opt == 'd') {
             c->document = optarg;
+        } else if (opt == 't') {
+            c->seconds = optarg;
         } else if (opt == 's') {
             snprintf(c->socket, sizeof(c->socket), "%s", optarg);
         } else if (opt == 'c') {
@@ -223,6 +226,7 @@ int cmd_status(int argc, char **argv)
     } else if (status != NULL) {
         print_members(status);
         print_members(json_object_get(status, "counters"));
+        ctl_print_lights(status);
         json_array_foreach(json_object_get(status, "problems"), i, problem)
             printf("PROBLEM: %s\n", json_string_value(problem));
     }

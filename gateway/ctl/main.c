@@ -71,6 +71,15 @@ static const struct ctl_command commands[] = {
      "WHO is a name or number that the store knows; it stands in the events of the "
      "task.\n\n" ORDER_HELP,
      cmd_claim},
+    {"locate", "GTIN|PLATE|PLATE/GTIN [--seconds N] [--json] [--socket PATH|--config DIR]",
+     "blink the light where something stands",
+     "Blinks the LED of the plate, or of every plate that the product stands on. Plates that "
+     "share\n"
+     "an LED take turns; asked again for the same plate, it blinks for longer. A plate names its\n"
+     "LED as \"led\" in planogram.json, and board.conf says in a section [led NAME] which line it "
+     "is.\n\n"
+     "  --seconds N    how long, 1 to 600 (default 30)\n" ORDER_HELP,
+     cmd_locate},
     {"events", "[--json]", "the events that a gateway sends, and their fields",
      "Prints the event table.\n\n"
      "  --json  an array of objects: type, class, label, fields\n",

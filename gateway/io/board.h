@@ -6,6 +6,7 @@
 #ifndef NOREN_IO_BOARD_H
 #define NOREN_IO_BOARD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "noren/units.h"
@@ -13,6 +14,7 @@
 #define BOARD_BANKS_MAX      8
 #define BOARD_BANK_CELLS_MAX 16
 #define BOARD_RADIOS_MAX     8
+#define BOARD_LEDS_MAX       64
 #define BOARD_LABEL_SIZE     64
 
 enum board_bank_kind { BANK_GPIO, BANK_SIM };
@@ -39,12 +41,25 @@ struct board_radio {
     uint16_t adapter; /**< hciN; RADIO_HCI only */
 };
 
+enum board_led_kind { LED_GPIO, LED_SIM };
+
+/** A light that shows people where something is: the planogram's plates name it as "led". */
+struct board_led {
+    char id[NOREN_ID_SIZE];
+    enum board_led_kind kind;
+    char chip[BOARD_LABEL_SIZE]; /**< gpiochip label; LED_GPIO only */
+    uint32_t line;               /**< its line offset */
+    bool active_low;             /**< lit by a low level */
+};
+
 struct board {
     char name[NOREN_ID_SIZE];
     struct board_bank banks[BOARD_BANKS_MAX];
     uint8_t banks_n;
     struct board_radio radios[BOARD_RADIOS_MAX];
     uint8_t radios_n;
+    struct board_led leds[BOARD_LEDS_MAX];
+    uint8_t leds_n;
 };
 
 #endif

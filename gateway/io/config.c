@@ -149,6 +149,8 @@ int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SI
 
 static const char *const BANK_SOURCES[] = {[BANK_GPIO] = "gpio", [BANK_SIM] = "sim", NULL};
 static const char *const RADIO_SOURCES[] = {[RADIO_HCI] = "hci", [RADIO_SIM] = "sim", NULL};
+static const char *const LED_SOURCES[] = {[LED_GPIO] = "gpio", [LED_SIM] = "sim", NULL};
+static const char *const NO_YES[] = {"no", "yes", NULL};
 
 /* A section while it is read: enums are int in rows, and dout has no count of its own in the board. */
 struct bank_draft {
@@ -161,10 +163,16 @@ struct radio_draft {
     int kind;
     char adapter[16];
 };
+struct led_draft {
+    struct board_led l;
+    int kind, active_low;
+    uint32_t line;
+};
 struct board_draft {
     struct board *board;
     struct bank_draft bank;
     struct radio_draft radio;
+    struct led_draft led;
 };
 
 /* Cuts the next item off a comma-separated list; NULL when it is empty or does not fit. `*text` becomes
@@ -294,6 +302,21 @@ static const struct ini_row RADIO_ROWS[] = {
     {0},
 };
 
+static const struct ini_row LED_ROWS[] = {
+    {.key = "source",
+     .parse = ini_parse_choice,
+     FIELD_OF(led_draft, kind),
+     .choices = LED_SOURCES,
+     .required = true},
+    {.key = "chip", .parse = ini_parse_text, FIELD_OF(led_draft, l.chip)},
+    {.key = "line", .parse = ini_parse_u32, FIELD_OF(led_draft, line), .max = 1023},
+    {.key = "active_low",
+     .parse = ini_parse_choice,
+     FIELD_OF(led_draft, active_low),
+     .choices = NO_YES},
+    {0},
+};
+
 static const char *begin_board(void *user, const char *id, void **ret_base)
 {
     (void)id;
@@ -381,10 +404,63 @@ static const char *end_radio(void *user, void *base)
     return NULL;
 }
 
+static const char *begin_led(void *user, const char *id, void **ret_base)
+{
+    struct board_draft *d = user;
+
+    if (d->board->leds_n == BOARD_LEDS_MAX)
+        return "a board has at most 64 LEDs";
+    for (int i = 0; i < d->board->leds_n; i++) {
+        if (strcmp(d->board->leds[i].id, id) == 0)
+            return "this LED is there already; give it another id";
+    }
+    memset(&d->led, 0, sizeof(d->led));
+    d->led.line = UINT32_MAX;
+    snprintf(d->led.l.id, sizeof(d->led.l.id), "%s", id);
+    *ret_base = &d->led;
+    return NULL;
+}
+
+/* A line that is clocked by a bank, or read by it, cannot be a light too. */
+static bool line_taken(const struct board *b, const char *chip, uint32_t line)
+{
+    for (int i = 0; i < b->leds_n; i++)
+        if (b->leds[i].kind == LED_GPIO && b->leds[i].line == line &&
+            strcmp(b->leds[i].chip, chip) == 0)
+            return true;
+    for (int i = 0; i < b->banks_n; i++) {
+        const struct board_bank *bank = &b->banks[i];
+
+        for (int k = 0; strcmp(bank->chip, chip) == 0 && k < bank->cells_n; k++)
+            if (bank->dout[k] == line || (k < bank->sck_n && bank->sck[k] == line))
+                return true;
+    }
+    return false;
+}
+
+static const char *end_led(void *user, void *base)
+{
+    struct board_draft *d = user;
+    struct led_draft *led = base;
+
+    led->l.kind = (enum board_led_kind)led->kind;
+    led->l.active_low = led->active_low != 0;
+    led->l.line = led->line;
+    if (led->l.kind == LED_GPIO && led->l.chip[0] == '\0')
+        return "needs \"chip = LABEL\"; gpiodetect prints the labels";
+    if (led->l.kind == LED_GPIO && led->line == UINT32_MAX)
+        return "needs \"line = OFFSET\"; gpioinfo prints the lines";
+    if (led->l.kind == LED_GPIO && line_taken(d->board, led->l.chip, led->line))
+        return "this line is another LED's or a bank's; name a free one";
+    d->board->leds[d->board->leds_n++] = led->l;
+    return NULL;
+}
+
 static const struct ini_section BOARD_SECTIONS[] = {
     {.name = "board", .rows = BOARD_ROWS, .begin = begin_board},
     {.name = "bank", .named = true, .rows = BANK_ROWS, .begin = begin_bank, .end = end_bank},
     {.name = "radio", .named = true, .rows = RADIO_ROWS, .begin = begin_radio, .end = end_radio},
+    {.name = "led", .named = true, .rows = LED_ROWS, .begin = begin_led, .end = end_led},
     {0},
 };
 

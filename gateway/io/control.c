@@ -136,6 +136,10 @@ static void print_problems(const struct norend *d, struct json *j)
         if (d->sources.problems[i][0] != '\0')
             json_str(j, d->sources.problems[i]);
     }
+    for (size_t i = 0; i < BOARD_LEDS_MAX; i++) {
+        if (act_problem(d->act, i) != NULL)
+            json_str(j, act_problem(d->act, i));
+    }
     json_close(j, ']');
 }
 
@@ -160,6 +164,7 @@ static void print_status(const struct norend *d, struct json *j)
     json_key_i64(j, "acked", (int64_t)id->acked);
     json_key_i64(j, "members_revision", d->engine.members_revision);
     print_counters(d, j, now_us);
+    control_print_lights(d, j);
     print_problems(d, j);
     json_close(j, '}');
 }
@@ -243,6 +248,7 @@ static const struct {
     {"stock.query", control_stock, CONTROL_ALL | CONTROL_ASKS},
     {"tasks", control_tasks, CONTROL_ALL | CONTROL_ASKS},
     {"claim", control_claim, CONTROL_ALL},
+    {"locate", control_locate, CONTROL_ALL},
 };
 
 #define COMMANDS_N (sizeof(COMMANDS) / sizeof(COMMANDS[0]))

@@ -40,5 +40,9 @@ bool control_sale(struct control_call *c);
 bool control_stock(struct control_call *c);
 bool control_tasks(struct control_call *c);
 bool control_claim(struct control_call *c);
+bool control_locate(struct control_call *c);
+
+/** "lights": what blinks, and what waits for its turn. */
+void control_print_lights(const struct norend *d, struct json *j);
 
 #endif

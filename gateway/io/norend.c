@@ -129,6 +129,10 @@ static void say_problems(const struct norend *d)
         if (d->sources.problems[i][0] != '\0')
             log_line(LOG_LEVEL_WARNING, "%s; the rest goes on", d->sources.problems[i]);
     }
+    for (size_t i = 0; i < BOARD_LEDS_MAX; i++) {
+        if (act_problem(d->act, i) != NULL)
+            log_line(LOG_LEVEL_WARNING, "%s; the rest goes on", act_problem(d->act, i));
+    }
     if (d->engine.restore_refused > 0)
         log_line(
             LOG_LEVEL_WARNING,
@@ -193,6 +197,10 @@ int norend_start(struct norend *d, struct engine_plan *plan)
         rc = sources_open(&d->sources, &d->config, d->engine.plan);
     }
     if (rc == 0) {
+        what = "lights";
+        rc = act_open(&d->act, &d->config.board, d->sources.sim);
+    }
+    if (rc == 0) {
         snprintf(path, sizeof(path), "%s/control.sock", d->config.run_dir);
         what = path;
         rc = local_open(&d->local, path, control_answer, d);
@@ -212,6 +220,7 @@ void norend_stop(struct norend *d)
 {
     sd_notify(0, "STOPPING=1");
     local_close(d->local);
+    act_close(d->act); /* before the simulated board, which shows the lights */
     if (d->engine.shop != NULL)
         sources_close(&d->sources);
     if (d->db != NULL && db_commit(d->db, clock_boot_us()) != 0)

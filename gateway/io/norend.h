@@ -2,6 +2,7 @@
 #ifndef NOREN_IO_NOREND_H
 #define NOREN_IO_NOREND_H
 
+#include "io/act.h"
 #include "io/clock.h"
 #include "io/config.h"
 #include "io/db.h"
@@ -25,6 +26,7 @@ struct norend {
     struct recorder *recorder; /**< NULL: no recording */
     struct engine engine;
     struct sources sources;
+    struct act *act;
     char relay_problem[RELAY_TEXT_SIZE]; /**< why there is no connection, "" when there is one */
     char relay_said[4][RELAY_TEXT_SIZE]; /**< reasons logged since it was last connected, ring */
     unsigned relay_said_n;

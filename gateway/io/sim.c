@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -43,6 +44,8 @@ struct sim {
     int fd;
     struct sockaddr_un address;
     int64_t refused;
+    struct sockaddr_un watcher; /* family 0: none */
+    socklen_t watcher_n;
     uint8_t radios_n;
     struct board_radio radios[BOARD_RADIOS_MAX];
     uint8_t banks_n;
@@ -332,20 +335,46 @@ static int handle(struct sim *s, char *line, struct ble_packet *ret)
     return 0;
 }
 
+/* Who has no address, or has gone, is not told: a light matters to those who look. */
+void sim_led(struct sim *s, const char *led, bool on)
+{
+    char line[8 + NOREN_ID_SIZE];
+    int n = snprintf(line, sizeof(line), "led %s %s", led, on ? "on" : "off");
+
+    if (s->watcher.sun_family == AF_UNIX)
+        (void)sendto(s->fd, line, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL,
+                     (const struct sockaddr *)&s->watcher, s->watcher_n);
+}
+
+/* "watch", with or without a line end, by somebody who can be answered. */
+static bool handle_watch(struct sim *s, const char *line, const struct sockaddr_un *from,
+                         socklen_t from_n)
+{
+    if (strncmp(line, "watch", 5) != 0 || line[5 + strspn(line + 5, " \n")] != '\0' ||
+        from_n <= sizeof(sa_family_t))
+        return false;
+    s->watcher = *from;
+    s->watcher_n = from_n;
+    return true;
+}
+
 int sim_read(struct sim *s, struct ble_packet *ret, size_t cap)
 {
     char line[LINE_MAX_SIZE + 1];
     size_t n = 0;
 
     while (n < cap) {
-        ssize_t got = recv(s->fd, line, sizeof(line), MSG_TRUNC);
+        struct sockaddr_un from = {0};
+        socklen_t from_n = sizeof(from);
+        ssize_t got =
+            recvfrom(s->fd, line, sizeof(line), MSG_TRUNC, (struct sockaddr *)&from, &from_n);
         int r = -1;
 
         if (got < 0)
             return errno == EAGAIN || errno == EINTR || n > 0 ? (int)n : -errno;
         if (got < (ssize_t)sizeof(line)) { /* else it was cut: longer than any command */
             line[got] = '\0';
-            r = handle(s, line, &ret[n]);
+            r = handle_watch(s, line, &from, from_n) ? 0 : handle(s, line, &ret[n]);
         }
         if (r < 0)
             s->refused++;

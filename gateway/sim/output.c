@@ -91,6 +91,7 @@ void output_close(struct output *o)
 
 static void connect_live(struct output *o, int64_t now_us)
 {
+    const struct sockaddr_un any = {.sun_family = AF_UNIX};
     struct sockaddr_un to = {.sun_family = AF_UNIX};
 
     if (o->fd >= 0 || now_us < o->retry_us)
@@ -104,6 +105,9 @@ static void connect_live(struct output *o, int64_t now_us)
         close(o->fd);
         o->fd = -1;
     }
+    /* with an address of its own, so that norend can tell which lights blink */
+    if (o->fd >= 0)
+        (void)bind(o->fd, (const struct sockaddr *)&any, sizeof(any.sun_family));
     o->refresh_us = 0;
 }
 
@@ -122,14 +126,30 @@ static bool send_line(struct output *o, const char *line, size_t n)
     return false;
 }
 
+/* "led NAME on|off", for whoever watches the shop on the terminal. */
+static void read_lights(const struct output *o)
+{
+    char line[64 + NOREN_ID_SIZE];
+    ssize_t n;
+
+    while (o->fd >= 0 && (n = recv(o->fd, line, sizeof(line) - 1, MSG_DONTWAIT)) > 0) {
+        line[n] = '\0';
+        puts(line);
+        (void)fflush(stdout);
+    }
+}
+
 static void send_loads(struct output *o, const struct world *w)
 {
     bool refresh = w->now_us >= o->refresh_us;
     char line[64 + NOREN_ID_SIZE];
 
     connect_live(o, w->now_us);
-    if (refresh)
+    if (refresh) {
         o->refresh_us = w->now_us + REFRESH_US;
+        (void)send_line(o, "watch", strlen("watch"));
+    }
+    read_lights(o);
     for (uint16_t i = 0; i < w->plan.cells_n && o->fd >= 0; i++) {
         const char *id = w->plan.cells[i].id;
         int32_t counts = cell_counts(w, i);

@@ -108,6 +108,9 @@ static void test_shipped_boards(void **state)
     assert_string_equal(b.banks[0].cells[3], "c4");
     assert_string_equal(b.radios[0].receiver, "door");
     assert_int_equal(b.radios[0].adapter, 0);
+    assert_string_equal(b.leds[0].id, "led1");
+    assert_int_equal(b.leds[0].line, 16);
+    assert_false(b.leds[0].active_low);
 }
 
 #define LONG_40  "0123456789012345678901234567890123456789"
@@ -197,6 +200,13 @@ static const struct {
      "[radio d]\nsource = sim\n",
      8,
      {"there already"}},
+    {"[board]\nname = b\n[led a]\nsource = gpio\nline = 3\n", 3, {"chip = LABEL"}},
+    {"[board]\nname = b\n[led a]\nsource = gpio\nchip = c\n", 3, {"line = OFFSET"}},
+    {"[board]\nname = b\n[led a]\nsource = sim\nactive_low = 1\n", 5, {"no or yes"}},
+    {GPIO_BANK "chip = c\nsck = 5\ndout = 6\ncells = a\n[led a]\nsource = gpio\nchip = c\n"
+               "line = 6\n",
+     9,
+     {"a bank's"}},
 };
 
 static void test_bad_board(void **state)

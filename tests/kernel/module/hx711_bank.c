@@ -6,7 +6,7 @@
  * across a conversion. So the chip is modelled where its pins are: in the callbacks of a gpio_chip, against
  * the kernel's clock. Nothing runs in the background; a chip catches up when a line is touched.
  *
- * Lines: PD_SCK of the bank (shared=1) or of each chip first, then DOUT of each chip.
+ * Lines: PD_SCK of the bank (shared=1) or of each chip first, then DOUT of each chip, then LEDs.
  * Everything is a module parameter, so a shell in the guest can be the shopper:
  *   echo 120000,0 > /sys/module/hx711_bank/parameters/counts
  *
@@ -23,6 +23,7 @@
 #include <linux/version.h>
 
 #define CHIPS_MAX          16
+#define LEDS_MAX           8
 #define SETTLE_CONVERSIONS 4
 
 enum fault { FAULT_NONE, FAULT_ABSENT, FAULT_STUCK };
@@ -48,6 +49,16 @@ static unsigned int fault[CHIPS_MAX];
 module_param_array(fault, uint, NULL, 0644);
 MODULE_PARM_DESC(fault, "0 none, 1 absent (DOUT floats high), 2 stuck (DOUT held low)");
 
+static unsigned int leds;
+module_param(leds, uint, 0444);
+MODULE_PARM_DESC(leds, "output lines behind the chips' that a light hangs on");
+static unsigned int led_high[LEDS_MAX];
+module_param_array(led_high, uint, NULL, 0444);
+MODULE_PARM_DESC(led_high, "their levels");
+static unsigned int led_edges[LEDS_MAX];
+module_param_array(led_edges, uint, NULL, 0444);
+MODULE_PARM_DESC(led_edges, "how often each changed");
+
 /* What happened to the chips, the truth a reader's own counters can be held against. */
 static unsigned long frames;
 module_param(frames, ulong, 0444);
@@ -71,6 +82,11 @@ static struct chip bank[CHIPS_MAX];
 static DEFINE_SPINLOCK(lock);
 static struct gpio_chip gc;
 static struct platform_device *device;
+
+static unsigned int first_led(void)
+{
+    return (shared ? 1 : chips) + chips;
+}
 
 static u64 period_ns(void)
 {
@@ -165,6 +181,8 @@ static int bank_get(struct gpio_chip *g, unsigned int line)
 
     if (line < scks)
         return bank[line].sck;
+    if (line >= first_led())
+        return led_high[line - first_led()];
     spin_lock_irqsave(&lock, flags);
     now = ktime_get_ns();
     if (fault[i] == FAULT_ABSENT || powered_down(&bank[i], now)) {
@@ -185,6 +203,13 @@ static void set_line(unsigned int line, int level)
     unsigned long flags;
     u64 now;
 
+    if (line >= first_led()) {
+        unsigned int *high = &led_high[line - first_led()];
+
+        led_edges[line - first_led()] += *high != (level != 0);
+        *high = level != 0;
+        return;
+    }
     if (line >= scks)
         return;
     spin_lock_irqsave(&lock, flags);
@@ -210,12 +235,13 @@ static void bank_set(struct gpio_chip *g, unsigned int line, int level)
 
 static int bank_direction_input(struct gpio_chip *g, unsigned int line)
 {
-    return line < (shared ? 1 : chips) ? -EINVAL : 0; /* PD_SCK is the chips' input */
+    /* PD_SCK is the chips' input, a light is one too */
+    return line < (shared ? 1 : chips) || line >= first_led() ? -EINVAL : 0;
 }
 
 static int bank_direction_output(struct gpio_chip *g, unsigned int line, int level)
 {
-    if (line >= (shared ? 1 : chips))
+    if (line >= (shared ? 1 : chips) && line < first_led())
         return -EINVAL;
     set_line(line, level);
     return 0;
@@ -223,7 +249,8 @@ static int bank_direction_output(struct gpio_chip *g, unsigned int line, int lev
 
 static int bank_get_direction(struct gpio_chip *g, unsigned int line)
 {
-    return line < (shared ? 1 : chips) ? GPIO_LINE_DIRECTION_OUT : GPIO_LINE_DIRECTION_IN;
+    return line < (shared ? 1 : chips) || line >= first_led() ? GPIO_LINE_DIRECTION_OUT
+                                                              : GPIO_LINE_DIRECTION_IN;
 }
 
 static int __init bank_init(void)
@@ -231,7 +258,7 @@ static int __init bank_init(void)
     unsigned int i;
     int r;
 
-    if (chips < 1 || chips > CHIPS_MAX || rate_sps < 1)
+    if (chips < 1 || chips > CHIPS_MAX || leds > LEDS_MAX || rate_sps < 1)
         return -EINVAL;
     device = platform_device_register_simple("noren-hx711", -1, NULL, 0);
     if (IS_ERR(device))
@@ -242,7 +269,7 @@ static int __init bank_init(void)
     gc.parent = &device->dev;
     gc.owner = THIS_MODULE;
     gc.base = -1;
-    gc.ngpio = (shared ? 1 : chips) + chips;
+    gc.ngpio = first_led() + leds;
     gc.get = bank_get;
     gc.set = bank_set;
     gc.direction_input = bank_direction_input;

@@ -115,8 +115,8 @@ const char *db_problem(const struct db *d);
 /** HQ has everything of this epoch up to `seq`. Returns
  * 0: noted (or known already: acks of one HQ only grow). An HQ with another id and less is given all that is
  *    still held, and a gap event for the rest, from the next commit on, which is then due at once;
- * 1: HQ has numbers that this file never gave: the file is an old copy, so its numbers were used before and
- *    what is in it is at HQ. A new epoch began; events that wait were numbered anew;
+ * 1: HQ has numbers that this process neither found in the file nor has given out: the file is an old copy, and
+ *    what was in it is at HQ. A new epoch began; what came since the start was numbered anew;
  * -ESTALE: another epoch. -EIO: no random numbers for the new epoch. */
 int db_ack(struct db *d, const char *hq_id, const char *epoch, uint64_t seq);
 

@@ -18,6 +18,7 @@
 #define RESEND_MIN_US   (10 * NOREN_US_PER_S)
 #define RESEND_MAX_US   (300 * NOREN_US_PER_S)
 #define PAUSE_US        (5 * NOREN_US_PER_S) /* after 0x97 quota exceeded or 0x83 */
+#define HEAR_US         (3 * NOREN_US_PER_S) /* how long HQ's retained ack is waited for, once */
 
 /* Tokens of the relay: a state slot's number, or this and more for events. */
 #define TOKEN_EVENTS ((uint64_t)1 << 32)
@@ -43,6 +44,8 @@ struct deliver {
     uint64_t behind_seq;
     char session[RELAY_TEXT_SIZE];
     int64_t pause_until_us;
+    int64_t hear_until_us; /* await_ack(); 0: need not */
+    bool heard;
     struct slot slots[SLOTS_MAX];
     size_t slots_n;
     struct deliver_counters counters;
@@ -238,6 +241,16 @@ static void pump_events(struct deliver *d, int64_t now_us)
     }
 }
 
+/* Once in a process nothing is sent before HQ's retained ack, which comes with the subscription: it shows an old
+ * copy of the database for what it is (db_ack) while none of its numbers has been used again. */
+static void await_ack(struct deliver *d, int64_t now_us)
+{
+    if (d->heard || db_identity(d->o.db)->hq_id[0] == '\0')
+        return;
+    d->hear_until_us = now_us + HEAR_US;
+    d->heard = true;
+}
+
 static void start_again(struct deliver *d)
 {
     d->cursor = db_identity(d->o.db)->acked;
@@ -259,6 +272,9 @@ void deliver_pump(struct deliver *d, int64_t now_us)
         start_again(d);
     }
     pump_state(d);
+    if (now_us < d->hear_until_us)
+        return;
+    d->hear_until_us = 0;
     pump_events(d, now_us);
 }
 
@@ -268,6 +284,8 @@ int64_t deliver_deadline(const struct deliver *d)
         return NOREN_NEVER_US;
     if (d->pause_until_us != 0)
         return d->pause_until_us;
+    if (d->hear_until_us != 0)
+        return d->hear_until_us;
     return d->resend_at_us;
 }
 
@@ -322,6 +340,8 @@ static void on_ack(struct deliver *d, const struct relay_event *e, int64_t now_u
         return;
     }
     d->counters.acks++;
+    d->heard = true;
+    d->hear_until_us = 0;
     if (rc == 1 || id->acked == before)
         return;
     d->resend_delay_us = RESEND_MIN_US;
@@ -361,6 +381,7 @@ bool deliver_event(struct deliver *d, const struct relay_event *e, int64_t now_u
         d->in_flight = 0;
         d->pause_until_us = 0;
         d->resend_delay_us = RESEND_MIN_US;
+        await_ack(d, now_us);
         start_again(d);
         for (size_t i = 0; i < d->slots_n; i++) {
             d->slots[i].in_flight = false;

@@ -1,74 +1,7 @@
-/* The durable state: numbers never reused, state and event together, and every way a disk lets us down. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/* The durable state: numbers never reused, state and event together, what is kept and what is shed. */
 #include <errno.h>
-#include <signal.h>
-#include <unistd.h>
-#include <sys/resource.h>
-#include <cmocka.h>
 
-#include "io/db.h"
-
-static char dir[64];
-static char note[DB_ERROR_SIZE];
-
-static struct db *open_db(void)
-{
-    struct db *d = NULL;
-
-    if (db_open(&d, dir, "gw1", "boot-1", note) != 0)
-        fail_msg("%s", note);
-    return d;
-}
-
-/* One settled pick and one record, as a step would give them. */
-static void put(struct db *d, int64_t now_us, const char *value)
-{
-    static struct batch b;
-    struct event *e;
-
-    batch_clear(&b);
-    e = batch_event(&b, EVENT_SHELF_PICK, now_us);
-    e->u.shelf_pick.change.stage = STAGE_SETTLED;
-    strcpy(e->u.shelf_pick.change.plate, "p1");
-    snprintf(batch_record(&b, RECORD_FACING, "p1/04901234567894")->value, RECORD_VALUE_SIZE, "%s",
-             value);
-    db_apply(d, &b, now_us);
-}
-
-static int remember(void *user, const struct record *r)
-{
-    memcpy(user, r->value, sizeof(r->value));
-    return 0;
-}
-
-/* The one record's value on disk. */
-static const char *stored(struct db *d)
-{
-    static char value[RECORD_VALUE_SIZE];
-
-    value[0] = '\0';
-    assert_int_equal(db_restore(d, remember, value), 0);
-    return value;
-}
-
-static uint64_t count_rows(struct db *d)
-{
-    struct db_row row;
-    uint64_t n = 0, after = 0;
-
-    while (db_next(d, after, &row) == 1) {
-        assert_true(row.seq > after);
-        after = row.seq;
-        n++;
-    }
-    return n;
-}
+#include "db_rig.h"
 
 static void test_state_and_event_commit_together(void **state)
 {
@@ -111,8 +44,8 @@ static void test_numbers_are_never_reused(void **state)
         put(d, i, "x");
     assert_int_equal(db_commit(d, 9), 0);
     assert_int_equal(db_ack(d, "hq", "other", 5), -ESTALE);
-    assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, 5), 0);
-    assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, 2), 0); /* an old one changes nothing */
+    assert_int_equal(ack(d, "hq", db_identity(d)->epoch, 5), 0);
+    assert_int_equal(ack(d, "hq", db_identity(d)->epoch, 2), 0); /* an old one changes nothing */
     assert_int_equal(db_identity(d)->acked, 5);
     assert_int_equal(db_commit(d, 10), 0);
     assert_int_equal(count_rows(d), 5); /* kept for an HQ that is restored */
@@ -125,48 +58,6 @@ static void test_numbers_are_never_reused(void **state)
     assert_int_equal(db_next(d, 5, &row), 1);
     assert_int_equal(row.seq, 6);
     db_close(d);
-}
-
-/* One event of a kind, for a member or a product as the number says. */
-static void put_kind(struct db *d, enum event_kind kind, int i)
-{
-    static struct batch b;
-    struct event *e;
-
-    batch_clear(&b);
-    e = batch_event(&b, kind, i);
-    if (kind == EVENT_VISIT_OPENED) {
-        e->u.visit_opened.who.kind = WHO_MEMBER;
-        snprintf(e->u.visit_opened.who.ref, sizeof(e->u.visit_opened.who.ref), "m%d", i % 3);
-    } else if (kind == EVENT_STOCK_CHANGED) {
-        snprintf(e->u.stock_changed.plate, sizeof(e->u.stock_changed.plate), "p%d", i % 3);
-        e->u.stock_changed.on_shelf = i;
-    }
-    db_apply(d, &b, i);
-}
-
-/* Walks the rows: every number once or in a gap; how many of `type` are left, their last data in `ret_last`. */
-static int walk(struct db *d, const char *type, char *ret_last, size_t size)
-{
-    uint64_t covered = db_identity(d)->acked, at = 0;
-    struct db_row row;
-    int n = 0;
-
-    while (db_next(d, at, &row) == 1) {
-        uint64_t first = row.seq;
-        const char *text = strstr(row.data, "first_seq\":");
-
-        if (strcmp(row.type, "noren.gateway.gap") == 0 && text != NULL)
-            first = strtoull(text + strlen("first_seq\":"), NULL, 10);
-        assert_int_equal(first, covered + 1); /* in order, without a hole, nothing named twice */
-        covered = at = row.seq;
-        if (strcmp(row.type, type) != 0)
-            continue;
-        n++;
-        snprintf(ret_last, size, "%s", row.data);
-    }
-    assert_int_equal(covered, db_identity(d)->committed);
-    return n;
 }
 
 static void test_quota_sheds_in_order(void **state)
@@ -227,7 +118,7 @@ static void test_full_quota_forgets_acked_rows_first(void **state)
     assert_int_equal(db_commit(d, 1), 0);
     limits.quota_bytes = 4096;
     db_set_limits(d, &limits);
-    assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, 10), 0);
+    assert_int_equal(ack(d, "hq", db_identity(d)->epoch, 10), 0);
     assert_int_equal(db_commit(d, 2), 0);
     assert_int_equal(walk(d, "noren.gateway.health", last, sizeof(last)), 10);
     assert_int_equal(db_counters(d).events_shed, 0);
@@ -259,17 +150,6 @@ static void test_forgotten_members_leave_tombstones(void **state)
     db_close(d);
 }
 
-/* Without its acked rows, as if they had been too many. */
-static struct db *open_tight(int64_t kept_bytes)
-{
-    struct db *d = open_db();
-    struct db_limits limits = DB_LIMITS_DEFAULT;
-
-    limits.kept_bytes = kept_bytes;
-    db_set_limits(d, &limits);
-    return d;
-}
-
 static void test_numbers_are_not_reused_when_nothing_is_left(void **state)
 {
     struct db *d = open_tight(0);
@@ -279,7 +159,7 @@ static void test_numbers_are_not_reused_when_nothing_is_left(void **state)
     for (int i = 0; i < 5; i++)
         put(d, i, "x");
     assert_int_equal(db_commit(d, 9), 0);
-    assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, 5), 0);
+    assert_int_equal(ack(d, "hq", db_identity(d)->epoch, 5), 0);
     assert_int_equal(db_commit(d, 10), 0);
     assert_int_equal(count_rows(d), 0);
     db_close(d);
@@ -302,7 +182,7 @@ static void test_another_hq_is_given_what_is_held(void **state)
     for (int i = 0; i < 40; i++)
         put(d, i, "x");
     assert_int_equal(db_commit(d, 50), 0);
-    assert_int_equal(db_ack(d, "hq-a", db_identity(d)->epoch, 38), 0);
+    assert_int_equal(ack(d, "hq-a", db_identity(d)->epoch, 38), 0);
     assert_int_equal(db_commit(d, 51), 0);
     assert_int_equal(db_counters(d).outbox_rows, 2);
     assert_true(db_counters(d).kept_bytes > 0 && db_counters(d).kept_bytes <= 4000);
@@ -311,9 +191,9 @@ static void test_another_hq_is_given_what_is_held(void **state)
     assert_true(first > 4 && first < 38);
 
     /* the same HQ cannot go back; another one, which has three, can */
-    assert_int_equal(db_ack(d, "hq-a", db_identity(d)->epoch, 3), 0);
+    assert_int_equal(ack(d, "hq-a", db_identity(d)->epoch, 3), 0);
     assert_int_equal(db_identity(d)->acked, 38);
-    assert_int_equal(db_ack(d, "hq-b", db_identity(d)->epoch, 3), 0);
+    assert_int_equal(ack(d, "hq-b", db_identity(d)->epoch, 3), 0);
     assert_int_equal(db_identity(d)->acked, 3);
     assert_int_equal(db_deadline(d), 0);
     assert_int_equal(db_next(d, 3, &row), 0); /* first the gap must be on disk */
@@ -345,7 +225,7 @@ static void test_acked_rows_are_kept_for_a_day(void **state)
     for (int h = 0; h < 60; h++) {
         put(d, h * hour, "x");
         assert_int_equal(db_commit(d, h * hour), 0);
-        assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, db_identity(d)->committed), 0);
+        assert_int_equal(ack(d, "hq", db_identity(d)->epoch, db_identity(d)->committed), 0);
         if (h == 30) { /* the day goes on over a restart */
             db_close(d);
             d = open_db();
@@ -355,36 +235,6 @@ static void test_acked_rows_are_kept_for_a_day(void **state)
         assert_true(h >= 24 || rows == (uint64_t)h + 1);
     }
     assert_in_range(rows, 25, 27);
-    db_close(d);
-}
-
-static void test_an_old_copy_begins_a_new_epoch(void **state)
-{
-    struct db *d = open_db();
-    char epoch[DB_EPOCH_SIZE];
-    struct db_row row;
-
-    (void)state;
-    memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
-    put(d, 0, "x");
-    assert_int_equal(db_commit(d, 1), 0);
-    put(d, 2, "y"); /* waits, and had number 2 */
-    assert_int_equal(db_ack(d, "hq", epoch, 7), 1);
-    assert_string_not_equal(db_identity(d)->epoch, epoch);
-    assert_string_equal(db_identity(d)->prev_epoch, epoch);
-    assert_int_equal(db_next(d, 0, &row), 0);
-    assert_int_equal(db_ack(d, "hq", epoch, 8), -ESTALE);
-    assert_int_equal(db_commit(d, 3), 0);
-    memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
-    db_close(d);
-    d = open_db();
-    assert_string_equal(db_identity(d)->epoch, epoch);
-    assert_int_equal(db_identity(d)->committed, 1);
-    assert_string_equal(stored(d), "y");
-    assert_int_equal(db_next(d, 0, &row), 1);
-    assert_int_equal(row.seq, 1);
-    assert_int_equal(row.t_us, 2);
-    assert_int_equal(db_next(d, 1, &row), 0);
     db_close(d);
 }
 
@@ -414,113 +264,6 @@ static void test_deadlines_by_class(void **state)
     assert_int_equal(db_commit(d, 50000), 0);
     assert_int_equal(db_deadline(d), NOREN_NEVER_US);
     db_close(d);
-}
-
-static void test_full_database_loses_nothing(void **state)
-{
-    struct db *d = open_db();
-    uint64_t n = 0;
-
-    (void)state;
-    assert_int_equal(db_pragma(d, "max_page_count=16"), 0);
-    while (n < 10000) {
-        put(d, (int64_t)n, "full");
-        n++;
-        if (db_commit(d, (int64_t)n) != 0)
-            break;
-    }
-    assert_true(n < 10000);
-    assert_non_null(strstr(db_problem(d), "free space"));
-    assert_int_equal(db_counters(d).commit_failures, 1);
-    for (int i = 0; i < 20; i++, n++)
-        put(d, (int64_t)n, "later"); /* sensing goes on */
-    assert_int_equal(db_commit(d, 0), -ENOSPC);
-    assert_int_equal(db_deadline(d), 1000000); /* tried again, but not at every pick */
-    put(d, 1, "later");
-    n++;
-    assert_int_equal(db_deadline(d), 1000000);
-    /* HQ acks what is on disk: the rows go, and what waited finds room */
-    assert_int_equal(db_ack(d, "hq", db_identity(d)->epoch, db_identity(d)->committed), 0);
-    assert_int_equal(db_commit(d, 2), 0);
-    assert_string_equal(db_problem(d), "");
-    assert_string_equal(stored(d), "later");
-    assert_int_equal(db_identity(d)->committed, n);
-    assert_true(count_rows(d) >= n - db_identity(d)->acked);
-    assert_int_equal(db_counters(d).outbox_rows, n - db_identity(d)->acked);
-    assert_int_equal(db_counters(d).events_dropped, 0);
-    db_close(d);
-}
-
-static void test_disk_full_loses_nothing(void **state)
-{
-    struct rlimit was, tight;
-    struct db *d = open_db();
-
-    (void)state;
-    put(d, 0, "before");
-    assert_int_equal(db_commit(d, 0), 0);
-    /* a limit on file size makes the write itself fail, as a full file system does */
-    signal(SIGXFSZ, SIG_IGN);
-    getrlimit(RLIMIT_FSIZE, &was);
-    tight = (struct rlimit){.rlim_cur = 4096, .rlim_max = was.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &tight);
-    put(d, 1, "during");
-    assert_true(db_commit(d, 1) < 0);
-    assert_true(db_problem(d)[0] != '\0');
-    setrlimit(RLIMIT_FSIZE, &was);
-    assert_int_equal(db_commit(d, 2), 0);
-    db_close(d);
-    d = open_db();
-    assert_string_equal(stored(d), "during");
-    assert_int_equal(count_rows(d), 2);
-    db_close(d);
-}
-
-static void scribble(long at, const char *bytes, size_t n)
-{
-    char path[128];
-    FILE *f;
-
-    snprintf(path, sizeof(path), "%s/noren.db", dir);
-    f = fopen(path, "r+");
-    assert_non_null(f);
-    fseek(f, at, SEEK_SET);
-    fwrite(bytes, 1, n, f);
-    fclose(f);
-}
-
-static void test_corrupt_file_is_set_aside(void **state)
-{
-    struct db *d = open_db();
-    char epoch[DB_EPOCH_SIZE], path[128], junk[4096];
-
-    (void)state;
-    for (int i = 0; i < 200; i++)
-        put(d, i, "x");
-    assert_int_equal(db_commit(d, 1), 0);
-    memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
-    db_close(d);
-    memset(junk, 0xa5, sizeof(junk));
-    scribble(5 * 4096L, junk, sizeof(junk)); /* a page in the middle */
-    d = open_db();
-    assert_non_null(strstr(note, "quarantine-1"));
-    assert_string_equal(db_identity(d)->prev_epoch, epoch);
-    assert_string_not_equal(db_identity(d)->epoch, epoch);
-    assert_int_equal(db_identity(d)->enqueued, 0);
-    db_close(d);
-    scribble(0, junk, 100); /* the header itself: nothing is known of the old epoch */
-    d = open_db();
-    assert_non_null(strstr(note, "quarantine-2"));
-    assert_string_equal(db_identity(d)->prev_epoch, "");
-    put(d, 0, "again");
-    assert_int_equal(db_commit(d, 1), 0);
-    db_close(d);
-    d = open_db();
-    assert_string_equal(note, "");
-    assert_string_equal(stored(d), "again");
-    db_close(d);
-    snprintf(path, sizeof(path), "%s/noren.db.quarantine-1", dir);
-    assert_int_equal(access(path, F_OK), 0);
 }
 
 static void test_refusals_say_why(void **state)
@@ -562,24 +305,6 @@ static void test_rows_of_an_earlier_boot_keep_its_clock(void **state)
     db_close(d);
 }
 
-static int setup(void **state)
-{
-    (void)state;
-    strcpy(dir, "/tmp/noren-db-XXXXXX");
-    return mkdtemp(dir) != NULL ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    char command[128];
-
-    (void)state;
-    snprintf(command, sizeof(command), "rm -r %s", dir);
-    return system(command); // NOLINT(cert-env33-c): our own temporary folder
-}
-
-#define WITH_DIR(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -588,14 +313,10 @@ int main(void)
         WITH_DIR(test_numbers_are_not_reused_when_nothing_is_left),
         WITH_DIR(test_another_hq_is_given_what_is_held),
         WITH_DIR(test_acked_rows_are_kept_for_a_day),
-        WITH_DIR(test_an_old_copy_begins_a_new_epoch),
         WITH_DIR(test_quota_sheds_in_order),
         WITH_DIR(test_full_quota_forgets_acked_rows_first),
         WITH_DIR(test_forgotten_members_leave_tombstones),
         WITH_DIR(test_deadlines_by_class),
-        WITH_DIR(test_full_database_loses_nothing),
-        WITH_DIR(test_disk_full_loses_nothing),
-        WITH_DIR(test_corrupt_file_is_set_aside),
         WITH_DIR(test_refusals_say_why),
         WITH_DIR(test_rows_of_an_earlier_boot_keep_its_clock),
     };

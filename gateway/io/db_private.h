@@ -1,0 +1,50 @@
+/* What db_*.c share behind db.h: the open database. db.c opens, takes in and closes; db_commit.c writes;
+ * db_stream.c is the side towards HQ: what it has and what goes to it next. */
+#ifndef NOREN_IO_DB_PRIVATE_H
+#define NOREN_IO_DB_PRIVATE_H
+
+#include "io/db_shed.h"
+#include "io/db_wait.h"
+
+/** Statements that are prepared once. */
+enum db_statement {
+    ST_BEGIN,
+    ST_COMMIT,
+    ST_ROLLBACK,
+    ST_EVENT,
+    ST_RECORD_PUT,
+    ST_RECORD_DELETE,
+    ST_META,
+    ST_COUNT_ACKED,
+    ST_BOOT,
+    ST_NEXT,
+    ST_COUNT
+};
+
+struct db {
+    struct db_file file;
+    sqlite3_stmt *st[ST_COUNT];
+    struct db_identity id;
+    struct db_counters counters;
+    char bootid[DB_BOOTID_SIZE];
+    struct db_boot boot;     /**< of the current boot */
+    struct db_boot row_boot; /**< of the row that db_next gave last */
+    bool boot_dirty, boot_known;
+    struct db_waiting waiting;
+    struct db_keep keep;
+    uint64_t opened_head; /**< last number that the file knew when it was opened */
+    uint64_t given;       /**< highest number that this process found there, or has given out */
+    uint64_t acked_disk;  /**< the ack as the file has it */
+    int64_t acked_rows;   /**< rows that the transaction being written finds acked */
+    int64_t removed_rows; /**< keep.removed that outbox_rows reflects */
+    uint64_t again_after; /**< HQ wants everything after this again ... */
+    bool again;           /**< ... with the next commit, until which nothing is sent; */
+    bool new_epoch;       /**< or starts anew */
+    int64_t deadline_us;
+    char problem[DB_ERROR_SIZE];
+};
+
+/** Counts the rows that HQ has not acked. */
+int db_count_waiting(struct db *d);
+
+#endif

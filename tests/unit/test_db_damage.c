@@ -1,0 +1,187 @@
+/* Every way a disk lets the durable state down: full, corrupt, an old copy, no memory left. */
+#include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include "db_rig.h"
+
+static void test_an_old_copy_begins_a_new_epoch(void **state)
+{
+    struct db *d = open_db();
+    char epoch[DB_EPOCH_SIZE];
+    struct db_row row;
+
+    (void)state;
+    memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
+    put(d, 0, "x");
+    db_close(d);
+    d = open_db();
+    put(d, 1, "w"); /* offline: number 2, which HQ knows as another event */
+    assert_int_equal(db_commit(d, 1), 0);
+    put(d, 2, "y"); /* waits, and had number 3 */
+    /* less than what is committed here, yet nothing was given out: HQ's number 2 is not this one */
+    assert_int_equal(db_ack(d, "hq", epoch, 2), 1);
+    assert_string_not_equal(db_identity(d)->epoch, epoch);
+    assert_string_equal(db_identity(d)->prev_epoch, epoch);
+    assert_int_equal(db_next(d, 0, &row), 0);
+    assert_int_equal(db_ack(d, "hq", epoch, 8), -ESTALE);
+    assert_int_equal(db_commit(d, 3), 0);
+    memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
+    db_close(d);
+    d = open_db();
+    assert_string_equal(db_identity(d)->epoch, epoch);
+    assert_int_equal(db_identity(d)->committed, 2);
+    assert_string_equal(stored(d), "y");
+    assert_int_equal(db_next(d, 0, &row), 1);
+    assert_int_equal(row.seq, 1);
+    assert_int_equal(row.t_us, 1);
+    assert_int_equal(db_next(d, 1, &row), 1);
+    assert_int_equal(row.t_us, 2);
+    assert_int_equal(db_next(d, 2, &row), 0);
+    db_close(d);
+}
+
+static void test_what_finds_no_room_is_a_gap(void **state)
+{
+    struct db *d = open_db();
+    char last[512];
+    uint64_t head;
+
+    (void)state;
+    put(d, 0, "x");
+    assert_int_equal(db_commit(d, 1), 0);
+    assert_int_equal(db_pragma(d, "max_page_count=1"), 0); /* the disk takes nothing */
+    for (int i = 0; i < 20000; i++)
+        put(d, i, "y");
+    assert_int_equal(db_commit(d, 2), -ENOSPC);
+    assert_true(db_counters(d).events_dropped > 0);
+    head = db_identity(d)->enqueued;
+    assert_int_equal(head, 20001); /* what is given up has numbers */
+    assert_int_equal(db_pragma(d, "max_page_count=100000"), 0);
+    assert_int_equal(db_commit(d, 3), 0);
+    assert_int_equal(db_counters(d).outbox_rows, 20001 - db_counters(d).events_dropped + 1);
+    assert_int_equal(walk(d, "noren.gateway.gap", last, sizeof(last)), 1);
+    assert_non_null(strstr(last, "\"last_seq\":20001,\"reason\":\"no memory\""));
+    put(d, 4, "z");
+    assert_int_equal(db_commit(d, 5), 0);
+    assert_int_equal(db_identity(d)->committed, 20002);
+    db_close(d);
+}
+
+static void test_full_database_loses_nothing(void **state)
+{
+    struct db *d = open_db();
+    uint64_t n = 0;
+
+    (void)state;
+    assert_int_equal(db_pragma(d, "max_page_count=16"), 0);
+    while (n < 10000) {
+        put(d, (int64_t)n, "full");
+        n++;
+        if (db_commit(d, (int64_t)n) != 0)
+            break;
+    }
+    assert_true(n < 10000);
+    assert_non_null(strstr(db_problem(d), "free space"));
+    assert_int_equal(db_counters(d).commit_failures, 1);
+    for (int i = 0; i < 20; i++, n++)
+        put(d, (int64_t)n, "later"); /* sensing goes on */
+    assert_int_equal(db_commit(d, 0), -ENOSPC);
+    assert_int_equal(db_deadline(d), 1000000); /* tried again, but not at every pick */
+    put(d, 1, "later");
+    n++;
+    assert_int_equal(db_deadline(d), 1000000);
+    /* HQ acks what is on disk: the rows go, and what waited finds room */
+    assert_int_equal(ack(d, "hq", db_identity(d)->epoch, db_identity(d)->committed), 0);
+    assert_int_equal(db_commit(d, 2), 0);
+    assert_string_equal(db_problem(d), "");
+    assert_string_equal(stored(d), "later");
+    assert_int_equal(db_identity(d)->committed, n);
+    assert_true(count_rows(d) >= n - db_identity(d)->acked);
+    assert_int_equal(db_counters(d).outbox_rows, n - db_identity(d)->acked);
+    assert_int_equal(db_counters(d).events_dropped, 0);
+    db_close(d);
+}
+
+static void test_disk_full_loses_nothing(void **state)
+{
+    struct rlimit was, tight;
+    struct db *d = open_db();
+
+    (void)state;
+    put(d, 0, "before");
+    assert_int_equal(db_commit(d, 0), 0);
+    /* a limit on file size makes the write itself fail, as a full file system does */
+    signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &was);
+    tight = (struct rlimit){.rlim_cur = 4096, .rlim_max = was.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &tight);
+    put(d, 1, "during");
+    assert_true(db_commit(d, 1) < 0);
+    assert_true(db_problem(d)[0] != '\0');
+    setrlimit(RLIMIT_FSIZE, &was);
+    assert_int_equal(db_commit(d, 2), 0);
+    db_close(d);
+    d = open_db();
+    assert_string_equal(stored(d), "during");
+    assert_int_equal(count_rows(d), 2);
+    db_close(d);
+}
+
+static void scribble(long at, const char *bytes, size_t n)
+{
+    char path[128];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/noren.db", dir);
+    f = fopen(path, "r+");
+    assert_non_null(f);
+    fseek(f, at, SEEK_SET);
+    fwrite(bytes, 1, n, f);
+    fclose(f);
+}
+
+static void test_corrupt_file_is_set_aside(void **state)
+{
+    struct db *d = open_db();
+    char epoch[DB_EPOCH_SIZE], path[128], junk[4096];
+
+    (void)state;
+    for (int i = 0; i < 200; i++)
+        put(d, i, "x");
+    assert_int_equal(db_commit(d, 1), 0);
+    memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
+    db_close(d);
+    memset(junk, 0xa5, sizeof(junk));
+    scribble(5 * 4096L, junk, sizeof(junk)); /* a page in the middle */
+    d = open_db();
+    assert_non_null(strstr(note, "quarantine-1"));
+    assert_string_equal(db_identity(d)->prev_epoch, epoch);
+    assert_string_not_equal(db_identity(d)->epoch, epoch);
+    assert_int_equal(db_identity(d)->enqueued, 0);
+    db_close(d);
+    scribble(0, junk, 100); /* the header itself: nothing is known of the old epoch */
+    d = open_db();
+    assert_non_null(strstr(note, "quarantine-2"));
+    assert_string_equal(db_identity(d)->prev_epoch, "");
+    put(d, 0, "again");
+    assert_int_equal(db_commit(d, 1), 0);
+    db_close(d);
+    d = open_db();
+    assert_string_equal(note, "");
+    assert_string_equal(stored(d), "again");
+    db_close(d);
+    snprintf(path, sizeof(path), "%s/noren.db.quarantine-1", dir);
+    assert_int_equal(access(path, F_OK), 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_DIR(test_an_old_copy_begins_a_new_epoch), WITH_DIR(test_what_finds_no_room_is_a_gap),
+        WITH_DIR(test_full_database_loses_nothing),    WITH_DIR(test_disk_full_loses_nothing),
+        WITH_DIR(test_corrupt_file_is_set_aside),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -42,6 +42,21 @@ static void keep_recording(struct norend *d)
     d->recorder = d->engine.recorder = NULL;
 }
 
+/* Lights and the store beacon. Returns when they want to be called next. */
+static int64_t act(struct norend *d, int64_t now_us)
+{
+    int64_t next_us = act_tick(d->act, now_us);
+
+    if (d->beacon != NULL && now_us >= d->next_beacon_us) {
+        enum clock_quality quality;
+        int64_t utc_us = clock_utc_us(&quality);
+
+        d->next_beacon_us = bluez_beacon_tick(d->beacon, d->sources.ble, now_us,
+                                              quality == CLOCK_FLOOR ? -1 : utc_us);
+    }
+    return d->beacon != NULL && d->next_beacon_us < next_us ? d->next_beacon_us : next_us;
+}
+
 /* What is due by the clock. Returns when it next wants to be called, or -errno to end. */
 static int64_t do_due(struct norend *d, int64_t now_us)
 {
@@ -67,7 +82,7 @@ static int64_t do_due(struct norend *d, int64_t now_us)
     if (now_us >= db_deadline(d->db) && norend_commit(d, now_us) != 0)
         return -EUCLEAN;
     deliver_pump(d->deliver, now_us);
-    next_us = act_tick(d->act, now_us);
+    next_us = act(d, now_us);
     if (d->next_second_us < next_us)
         next_us = d->next_second_us;
     if (d->engine.deadline_us < next_us)

@@ -7,6 +7,7 @@
 #ifndef NOREN_IO_BLE_H
 #define NOREN_IO_BLE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +47,13 @@ int ble_read(struct ble *b, struct ble_packet *ret, size_t cap);
 
 /** Call about once a second: the keeper looks whether adverts still come (design section 5). */
 void ble_tick(struct ble *b, int64_t now_us);
+
+/** Wants hciN not to scan for a moment: controllers without extended advertising refuse a new random address
+ * while they scan (Core 5.4, Vol 4 Part E, 7.8.4), and an advertisement that nobody can connect to has one.
+ * Returns true when our scan is off, or the adapter is none of the board's; false: ask again soon. Ends by
+ * ble_release, or by itself after five seconds. */
+bool ble_hold(struct ble *b, uint16_t adapter, int64_t now_us);
+void ble_release(struct ble *b, uint16_t adapter, int64_t now_us);
 
 /** NULL, or a sentence saying what is missing and the remedy. */
 const char *ble_degraded(const struct ble *b);

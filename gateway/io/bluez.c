@@ -225,6 +225,16 @@ void ble_tick(struct ble *b, int64_t now_us)
     bluez_mgmt_tick(b->mgmt, now_us);
 }
 
+bool ble_hold(struct ble *b, uint16_t adapter, int64_t now_us)
+{
+    return bluez_mgmt_hold(b->mgmt, adapter, now_us);
+}
+
+void ble_release(struct ble *b, uint16_t adapter, int64_t now_us)
+{
+    bluez_mgmt_release(b->mgmt, adapter, now_us);
+}
+
 const char *ble_degraded(const struct ble *b)
 {
     return bluez_mgmt_degraded(b->mgmt);

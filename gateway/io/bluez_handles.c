@@ -1,4 +1,4 @@
-/* Our monitors' handles as text: "boot BOOT_ID", then "hciN HANDLE" a line. Written beside and renamed, so a
+/* Our handles as text: "boot BOOT_ID", then "hciN HANDLE" a line. Written beside and renamed, so a
  * kill leaves the old file or the new one; not synced, because after a power cut no monitor is left. */
 #include "io/bluez_handles.h"
 
@@ -9,7 +9,6 @@
 
 #include "io/clock.h"
 
-#define FILE_NAME "ble-monitors"
 #define LINE_SIZE 64
 
 /* The line that a file of this boot begins with. */
@@ -21,13 +20,14 @@ static void boot_line(char ret[LINE_SIZE])
     (void)snprintf(ret, LINE_SIZE, "boot %s\n", id);
 }
 
-size_t bluez_handles_load(const char *run_dir, struct bluez_handle *ret, size_t cap)
+size_t bluez_handles_load(const char *run_dir, const char *name, struct bluez_handle *ret,
+                          size_t cap)
 {
     char path[PATH_MAX], line[LINE_SIZE], boot[LINE_SIZE];
     size_t n = 0;
     FILE *f;
 
-    if (snprintf(path, sizeof(path), "%s/" FILE_NAME, run_dir) >= (int)sizeof(path))
+    if (snprintf(path, sizeof(path), "%s/%s", run_dir, name) >= (int)sizeof(path))
         return 0;
     f = fopen(path, "re");
     if (f == NULL)
@@ -46,13 +46,14 @@ size_t bluez_handles_load(const char *run_dir, struct bluez_handle *ret, size_t 
     return n;
 }
 
-void bluez_handles_save(const char *run_dir, const struct bluez_handle *handles, size_t n)
+void bluez_handles_save(const char *run_dir, const char *name, const struct bluez_handle *handles,
+                        size_t n)
 {
     char path[PATH_MAX], tmp[PATH_MAX], boot[LINE_SIZE];
     FILE *f;
 
-    if (snprintf(path, sizeof(path), "%s/" FILE_NAME, run_dir) >= (int)sizeof(path) ||
-        snprintf(tmp, sizeof(tmp), "%s/" FILE_NAME ".new", run_dir) >= (int)sizeof(tmp))
+    if (snprintf(path, sizeof(path), "%s/%s", run_dir, name) >= (int)sizeof(path) ||
+        snprintf(tmp, sizeof(tmp), "%s/%s.new", run_dir, name) >= (int)sizeof(tmp))
         return;
     f = fopen(tmp, "we");
     if (f == NULL)

@@ -36,12 +36,14 @@
 #include "io/bluez_uapi.h"
 #include "noren/cursor.h"
 
-#define SCAN_INTERVAL 0x00a0 /* 100 ms, in units of 0.625 ms; the window is as long */
+#define FILE_NAME     "ble-monitors"
+#define SCAN_INTERVAL 0x00a0 /* 100 ms, in units of 0.625 ms; the window is usually as long */
 #define COMMAND_TIMEOUT_US \
     10000000 /* the kernel gives a controller 2 s a command, and may need several */
 #define SILENCE_US          10000000 /* first step of the keeper; doubles with every step without effect */
 #define SILENCE_DOUBLES_MAX 6
 #define CLOSE_TIMEOUT_MS    1000
+#define HOLD_MAX_US         5000000
 #define MESSAGE_MAX         512
 
 /* The numbers of COMMANDS[] below; what an adapter is doing, or about to do on the next tick. */
@@ -55,6 +57,7 @@ enum step {
     STEP_POWER_OFF,
     STEP_POWER_ON,
     STEP_RUN,    /* our monitor is up; only the keeper acts */
+    STEP_HELD,   /* somebody needs the scan to be off for a moment */
     STEP_ABSENT, /* no such adapter; an index-added event starts it */
 };
 
@@ -77,6 +80,7 @@ static const struct command COMMANDS[] = {
 
 struct adapter {
     uint16_t index;
+    uint16_t window; /* of the scan, 0.625 ms */
     enum step step;
     bool pending;     /* the command of `step` is under way */
     bool offload;     /* the controller filters by pattern itself */
@@ -85,6 +89,7 @@ struct adapter {
     int64_t sent_us;  /* when the command under way was sent */
     int64_t heard_us; /* last advertisement */
     int64_t acted_us; /* last step of the keeper */
+    int64_t hold_us;  /* until when the scan is held off; 0 = it is not */
     unsigned rung;    /* steps of the keeper since the last advertisement */
 };
 
@@ -116,7 +121,7 @@ static void set_handle(struct bluez_mgmt *m, struct adapter *a, uint16_t handle)
         if (m->adapters[i].handle != 0)
             handles[n++] = (struct bluez_handle){m->adapters[i].index, m->adapters[i].handle};
     if (m->run_dir != NULL)
-        bluez_handles_save(m->run_dir, handles, n);
+        bluez_handles_save(m->run_dir, FILE_NAME, handles, n);
 }
 
 /* --- commands ----------------------------------------------------------------------------------- */
@@ -142,7 +147,7 @@ static void write_parameters(struct wr *w, const struct adapter *a)
         wr_le(w, SCAN_INTERVAL, 2);
         wr_le(w, MGMT_CONFIG_ADVMON_SCAN_WINDOW, 2);
         wr_u8(w, 2);
-        wr_le(w, SCAN_INTERVAL, 2);
+        wr_le(w, a->window, 2);
         /* With paired devices the kernel would listen to those alone for 300 of every 800 ms. */
         wr_le(w, MGMT_CONFIG_ADVMON_INTERLEAVE_SCAN, 2);
         wr_u8(w, 1);
@@ -161,6 +166,7 @@ static void write_parameters(struct wr *w, const struct adapter *a)
     case STEP_INFO:
     case STEP_FEATURES:
     case STEP_RUN:
+    case STEP_HELD:
     case STEP_ABSENT:
         break;
     }
@@ -194,6 +200,11 @@ static void go(struct bluez_mgmt *m, struct adapter *a, enum step step, int64_t 
 
 /* --- replies and events ------------------------------------------------------------------------- */
 
+static enum step after_removal(const struct adapter *a)
+{
+    return a->hold_us != 0 ? STEP_HELD : STEP_CONFIG;
+}
+
 /* le32 supported, le32 enabled, le16 max_handles, u8 max_patterns, le16 n, n handles. What our file names
  * is removed only if the kernel still has it. */
 static enum step after_features(struct adapter *a, struct rd *r)
@@ -209,7 +220,7 @@ static enum step after_features(struct adapter *a, struct rd *r)
     if (a->handle != 0 && mine && !r->bad)
         return STEP_REMOVE;
     a->handle = 0;
-    return STEP_CONFIG;
+    return after_removal(a);
 }
 
 /* What follows a command that succeeded, or whose failure is no obstacle. */
@@ -229,7 +240,7 @@ static enum step next_step(struct bluez_mgmt *m, struct adapter *a, struct rd *r
         return after_features(a, r);
     case STEP_REMOVE:
         set_handle(m, a, 0);
-        return STEP_CONFIG;
+        return after_removal(a);
     case STEP_CONFIG:
         return STEP_ADD;
     case STEP_ADD:
@@ -241,6 +252,7 @@ static enum step next_step(struct bluez_mgmt *m, struct adapter *a, struct rd *r
     case STEP_POWER_ON:
         return STEP_FEATURES;
     case STEP_RUN:
+    case STEP_HELD:
     case STEP_ABSENT:
         break;
     }
@@ -305,7 +317,7 @@ static void on_message(struct bluez_mgmt *m, const uint8_t *bytes, size_t n, int
         set_handle(m, a, 0);
         m->restarts++;
         if (a->step == STEP_RUN || a->step == STEP_REMOVE)
-            go(m, a, STEP_CONFIG, now_us);
+            go(m, a, after_removal(a), now_us);
         break;
     }
     }
@@ -368,10 +380,36 @@ void bluez_mgmt_tick(struct bluez_mgmt *m, int64_t now_us)
 
         if (a->pending && now_us - a->sent_us >= COMMAND_TIMEOUT_US)
             a->pending = false;
-        if (a->step == STEP_ABSENT || a->pending || m->no_admin)
+        if (a->hold_us != 0 && now_us >= a->hold_us)
+            bluez_mgmt_release(m, a->index, now_us);
+        if (a->step == STEP_HELD || a->step == STEP_ABSENT || a->pending || m->no_admin)
             continue;
         keep(m, a, now_us);
     }
+}
+
+bool bluez_mgmt_hold(struct bluez_mgmt *m, uint16_t adapter, int64_t now_us)
+{
+    struct adapter *a = find_adapter(m, adapter);
+
+    if (a == NULL || a->step == STEP_ABSENT || m->no_admin)
+        return true;
+    if (a->hold_us == 0)
+        a->hold_us = now_us + HOLD_MAX_US;
+    if (a->step == STEP_RUN)
+        go(m, a, STEP_REMOVE, now_us);
+    return a->step == STEP_HELD;
+}
+
+void bluez_mgmt_release(struct bluez_mgmt *m, uint16_t adapter, int64_t now_us)
+{
+    struct adapter *a = find_adapter(m, adapter);
+
+    if (a == NULL)
+        return;
+    a->hold_us = 0;
+    if (a->step == STEP_HELD)
+        go(m, a, STEP_CONFIG, now_us);
 }
 
 static const char *describe(struct bluez_mgmt *m, const struct adapter *a)
@@ -439,10 +477,17 @@ static int attach_filter(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno : 0;
 }
 
+static uint16_t window_of(const struct board_radio *radio)
+{
+    return radio->scan_window_ms == 0 ? SCAN_INTERVAL
+                                      : (uint16_t)(radio->scan_window_ms * SCAN_INTERVAL / 100);
+}
+
 static void recall_handles(struct bluez_mgmt *m)
 {
     struct bluez_handle left[BOARD_RADIOS_MAX];
-    size_t n = m->run_dir != NULL ? bluez_handles_load(m->run_dir, left, BOARD_RADIOS_MAX) : 0;
+    size_t n =
+        m->run_dir != NULL ? bluez_handles_load(m->run_dir, FILE_NAME, left, BOARD_RADIOS_MAX) : 0;
 
     for (size_t i = 0; i < n; i++) {
         struct adapter *a = find_adapter(m, left[i].adapter);
@@ -473,8 +518,10 @@ int bluez_mgmt_open_fd(struct bluez_mgmt **ret_mgmt, int fd, const struct board 
     }
     for (size_t i = 0; i < board->radios_n; i++)
         if (board->radios[i].kind == RADIO_HCI && find_adapter(m, board->radios[i].adapter) == NULL)
-            m->adapters[m->adapters_n++] = (struct adapter){
-                .index = board->radios[i].adapter, .heard_us = now_us, .acted_us = now_us};
+            m->adapters[m->adapters_n++] = (struct adapter){.index = board->radios[i].adapter,
+                                                            .window = window_of(&board->radios[i]),
+                                                            .heard_us = now_us,
+                                                            .acted_us = now_us};
     recall_handles(m);
     for (size_t i = 0; i < m->adapters_n; i++)
         go(m, &m->adapters[i], STEP_INFO, now_us);

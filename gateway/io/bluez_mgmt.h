@@ -36,6 +36,10 @@ bool bluez_mgmt_heard(struct bluez_mgmt *m, uint16_t adapter, int64_t t_us);
 /** The keeper, about once a second: repeats what failed, and acts on silence. */
 void bluez_mgmt_tick(struct bluez_mgmt *m, int64_t now_us);
 
+/** See ble_hold and ble_release. */
+bool bluez_mgmt_hold(struct bluez_mgmt *m, uint16_t adapter, int64_t now_us);
+void bluez_mgmt_release(struct bluez_mgmt *m, uint16_t adapter, int64_t now_us);
+
 /** NULL, or a sentence saying what is missing and the remedy; valid until the next call. */
 const char *bluez_mgmt_degraded(struct bluez_mgmt *m);
 

@@ -39,6 +39,9 @@ struct board_radio {
     char receiver[NOREN_ID_SIZE]; /**< receiver id in the map */
     enum board_radio_kind kind;
     uint16_t adapter; /**< hciN; RADIO_HCI only */
+    /** Of every 100 ms, how long it listens: 100, or less where the same chip carries a 2.4 GHz Wi-Fi
+     * uplink, which it otherwise starves. 0 counts as 100. */
+    uint8_t scan_window_ms;
 };
 
 enum board_led_kind { LED_GPIO, LED_SIM };

@@ -76,35 +76,127 @@ static const char *begin_node(void *user, const char *id, void **ret_base)
     return NULL;
 }
 
+/* 8-4-4-4-12 hexadecimal digits. */
+static const char *parse_uuid(const struct ini_row *row, const char *value, void *field)
+{
+    char digits[33];
+    size_t n = 0;
+
+    (void)row;
+    for (size_t i = 0; value[i] != '\0' && n < 32; i++)
+        if (value[i] != '-')
+            digits[n++] = value[i];
+    digits[n] = '\0';
+    if (strlen(value) != 36 || n != 32 || !hex_read(digits, field, 16))
+        return "is no UUID; write it like 00010203-0405-0607-0809-0a0b0c0d0e0f";
+    return NULL;
+}
+
+static const char *parse_power(const struct ini_row *row, const char *value, void *field)
+{
+    char *end;
+    long v = strtol(value, &end, 10);
+
+    (void)row;
+    if (end == value || *end != '\0' || v < -127 || v > 20)
+        return "is not a level; write dBm at 1 m, -127 to 20";
+    *(int32_t *)field = (int32_t)v;
+    return NULL;
+}
+
+static const struct ini_row BEACON_ROWS[] = {
+    {.key = "uuid", .parse = parse_uuid, FIELD_OF(config_beacon, uuid), .required = true},
+    {.key = "major",
+     .parse = ini_parse_u32,
+     FIELD_OF(config_beacon, major),
+     .max = 65535,
+     .required = true},
+    {.key = "key_file",
+     .parse = ini_parse_text,
+     FIELD_OF(config_beacon, key_file),
+     .required = true},
+    {.key = "power_1m_dbm", .parse = parse_power, FIELD_OF(config_beacon, power_1m_dbm)},
+    {.key = "adapter", .parse = ini_parse_text, FIELD_OF(config_beacon, adapter)},
+    {0},
+};
+
+static const char *begin_beacon(void *user, const char *id, void **ret_base)
+{
+    struct config *c = user;
+
+    (void)id;
+    c->beacon.sent = true;
+    c->beacon.power_1m_dbm = -59; /* what iBeacons of usual strength show at 1 m */
+    *ret_base = &c->beacon;
+    return NULL;
+}
+
+static const char *end_beacon(void *user, void *base)
+{
+    static const struct ini_row number = {.min = 0, .max = 255};
+    struct config_beacon *b = base;
+    uint32_t hci = 0;
+
+    (void)user;
+    if (b->adapter[0] != '\0' && (strncmp(b->adapter, "hci", 3) != 0 ||
+                                  ini_parse_u32(&number, b->adapter + 3, &hci) != NULL))
+        return "adapter is written hciN; bluetoothctl list, or ls /sys/class/bluetooth, shows them";
+    b->hci = (uint16_t)hci;
+    return NULL;
+}
+
 static const struct ini_section CONFIG_SECTIONS[] = {
     {.name = "gateway", .rows = GATEWAY_ROWS, .begin = begin_whole},
     {.name = "mqtt", .rows = MQTT_ROWS, .begin = begin_whole},
+    {.name = "beacon", .rows = BEACON_ROWS, .begin = begin_beacon, .end = end_beacon},
     {.name = "node", .named = true, .rows = NODE_ROWS, .begin = begin_node},
     {0},
 };
 
 /* A key of 32 hexadecimal digits in a file of its own, so that noren.conf is no secret. */
-static int read_node_key(struct config_node *n, const char *dir, char ret_error[INI_ERROR_SIZE])
+static int read_key(char file[CONFIG_PATH_SIZE], uint8_t key[16], const char *what, const char *dir,
+                    char ret_error[INI_ERROR_SIZE])
 {
     char line[64] = "", *end;
     FILE *f;
 
-    if (config_path(n->key_file, dir, n->key_file) != 0)
+    if (config_path(file, dir, file) != 0)
         return -ENAMETOOLONG;
-    f = fopen(n->key_file, "re");
+    f = fopen(file, "re");
     if (f != NULL) {
         end = fgets(line, sizeof(line), f);
         (void)fclose(f);
         if (end != NULL)
             line[strcspn(line, "\r\n")] = '\0';
     }
-    if (hex_read(line, n->key, sizeof(n->key)))
+    if (hex_read(line, key, 16))
         return 0;
-    snprintf(
-        ret_error, INI_ERROR_SIZE,
-        "%s: key of shelf node %u: %s; write the 32 hexadecimal digits it was provisioned with",
-        n->key_file, n->node, f == NULL ? "cannot be read" : "is no key");
+    snprintf(ret_error, INI_ERROR_SIZE,
+             "%s: key of %s: %s; write the 32 hexadecimal digits it was provisioned with", file,
+             what, f == NULL ? "cannot be read" : "is no key");
     return -EINVAL;
+}
+
+/* The key, and the radio: the board's first unless one is named. */
+static int finish_beacon(struct config *c, const char *path, char ret_error[INI_ERROR_SIZE])
+{
+    struct config_beacon *b = &c->beacon;
+    int i = 0;
+
+    if (b->adapter[0] == '\0') {
+        while (i < c->board.radios_n && c->board.radios[i].kind != RADIO_HCI)
+            i++;
+        if (i == c->board.radios_n) {
+            snprintf(
+                ret_error, INI_ERROR_SIZE,
+                "%s: [beacon] needs a line \"adapter = hciN\": board %s has no radio of source "
+                "hci",
+                path, c->board.name);
+            return -EINVAL;
+        }
+        b->hci = c->board.radios[i].adapter;
+    }
+    return read_key(b->key_file, b->key, "the store beacon", c->dir, ret_error);
 }
 
 int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SIZE])
@@ -138,11 +230,17 @@ int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SI
         }
     }
     for (uint16_t i = 0; i < ret->nodes_n; i++) {
-        rc = read_node_key(&ret->nodes[i], dir, ret_error);
+        char what[32];
+
+        snprintf(what, sizeof(what), "shelf node %u", ret->nodes[i].node);
+        rc = read_key(ret->nodes[i].key_file, ret->nodes[i].key, what, dir, ret_error);
         if (rc != 0)
             return rc;
     }
-    return config_load_board(&ret->board, ret->board_file, ret_error);
+    rc = config_load_board(&ret->board, ret->board_file, ret_error);
+    if (rc == 0 && ret->beacon.sent)
+        rc = finish_beacon(ret, path, ret_error);
+    return rc;
 }
 
 /* --- board.conf --------------------------------------------------------------------------------- */
@@ -162,6 +260,7 @@ struct radio_draft {
     struct board_radio r;
     int kind;
     char adapter[16];
+    uint32_t window_ms;
 };
 struct led_draft {
     struct board_led l;
@@ -299,6 +398,11 @@ static const struct ini_row RADIO_ROWS[] = {
      .choices = RADIO_SOURCES,
      .required = true},
     {.key = "adapter", .parse = ini_parse_text, FIELD_OF(radio_draft, adapter)},
+    {.key = "scan_window_ms",
+     .parse = ini_parse_u32,
+     FIELD_OF(radio_draft, window_ms),
+     .min = 10,
+     .max = 100},
     {0},
 };
 
@@ -381,6 +485,7 @@ static const char *begin_radio(void *user, const char *id, void **ret_base)
             return "this receiver is there already; give it another id";
     }
     memset(&d->radio, 0, sizeof(d->radio));
+    d->radio.window_ms = 100;
     snprintf(d->radio.r.receiver, sizeof(d->radio.r.receiver), "%s", id);
     *ret_base = &d->radio;
     return NULL;
@@ -400,6 +505,7 @@ static const char *end_radio(void *user, void *base)
         return "needs \"adapter = hciN\"; bluetoothctl list, or ls /sys/class/bluetooth, shows "
                "them";
     radio->r.adapter = (uint16_t)adapter;
+    radio->r.scan_window_ms = (uint8_t)radio->window_ms;
     d->board->radios[d->board->radios_n++] = radio->r;
     return NULL;
 }

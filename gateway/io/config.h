@@ -6,6 +6,7 @@
 #ifndef NOREN_IO_CONFIG_H
 #define NOREN_IO_CONFIG_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "io/board.h"
@@ -17,6 +18,18 @@
 /** A shelf node that this store listens to: section [node N] with `key_file`. */
 struct config_node {
     uint16_t node;
+    char key_file[CONFIG_PATH_SIZE];
+    uint8_t key[16]; /**< read from key_file, which holds 32 hexadecimal digits */
+};
+
+/** The store beacon that the gateway's own radio sends: section [beacon]. */
+struct config_beacon {
+    bool sent; /**< there is such a section */
+    uint8_t uuid[16];
+    uint32_t major;
+    int32_t power_1m_dbm;
+    char adapter[16]; /**< "hciN"; "" = the board's first */
+    uint16_t hci;     /**< N of it */
     char key_file[CONFIG_PATH_SIZE];
     uint8_t key[16]; /**< read from key_file, which holds 32 hexadecimal digits */
 };
@@ -36,6 +49,7 @@ struct config {
     } mqtt;
     struct config_node nodes[CONFIG_NODES_MAX];
     uint16_t nodes_n;
+    struct config_beacon beacon;
     struct board board;
 };
 

@@ -123,6 +123,21 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
     json_close(j, '}');
 }
 
+static void print_beacon(const struct norend *d, struct json *j)
+{
+    struct bluez_beacon_state b;
+
+    if (d->beacon == NULL)
+        return;
+    b = bluez_beacon_state(d->beacon);
+    json_key_str(j, "beacon", b.on_air ? "on air" : "silent");
+    json_key_i64(j, "beacon_major", d->config.beacon.major);
+    json_key_i64(j, "beacon_minor", b.minor);
+    json_key_i64(j, "beacon_instance", b.instance);
+    json_key_i64(j, "beacon_added", b.added);
+    json_key_i64(j, "beacon_steps", b.steps);
+}
+
 /* What is wrong now, as sentences with their remedies. */
 static void print_problems(const struct norend *d, struct json *j)
 {
@@ -136,6 +151,10 @@ static void print_problems(const struct norend *d, struct json *j)
         if (d->sources.problems[i][0] != '\0')
             json_str(j, d->sources.problems[i]);
     }
+    if (d->beacon_problem[0] != '\0')
+        json_str(j, d->beacon_problem);
+    if (d->beacon != NULL && bluez_beacon_problem(d->beacon) != NULL)
+        json_str(j, bluez_beacon_problem(d->beacon));
     for (size_t i = 0; i < BOARD_LEDS_MAX; i++) {
         if (act_problem(d->act, i) != NULL)
             json_str(j, act_problem(d->act, i));
@@ -165,6 +184,7 @@ static void print_status(const struct norend *d, struct json *j)
     json_key_i64(j, "members_revision", d->engine.members_revision);
     print_counters(d, j, now_us);
     control_print_lights(d, j);
+    print_beacon(d, j);
     print_problems(d, j);
     json_close(j, '}');
 }

@@ -123,6 +123,26 @@ int norend_commit(struct norend *d, int64_t now_us)
     return rc == -EUCLEAN ? rc : 0;
 }
 
+/* The store beacon is worth a warning, not the gateway. */
+static void open_beacon(struct norend *d)
+{
+    const struct config_beacon *c = &d->config.beacon;
+    struct bluez_beacon_config config = {
+        .adapter = c->hci, .major = (uint16_t)c->major, .power_1m_dbm = (int8_t)c->power_1m_dbm};
+    int rc;
+
+    if (!c->sent)
+        return;
+    memcpy(config.uuid, c->uuid, sizeof(config.uuid));
+    memcpy(config.key, c->key, sizeof(config.key));
+    rc = bluez_beacon_open(&d->beacon, &config, d->config.run_dir);
+    if (rc == 0)
+        return;
+    snprintf(d->beacon_problem, sizeof(d->beacon_problem), "store beacon: %s; %s", strerror(-rc),
+             rc == -EAFNOSUPPORT ? "load the kernel module bluetooth" : "see the kernel log");
+    log_line(LOG_LEVEL_WARNING, "%s; the rest goes on", d->beacon_problem);
+}
+
 static void say_problems(const struct norend *d)
 {
     for (size_t i = 0; i < sizeof(d->sources.problems) / sizeof(d->sources.problems[0]); i++) {
@@ -199,6 +219,7 @@ int norend_start(struct norend *d, struct engine_plan *plan)
     if (rc == 0) {
         what = "lights";
         rc = act_open(&d->act, &d->config.board, d->sources.sim);
+        open_beacon(d);
     }
     if (rc == 0) {
         snprintf(path, sizeof(path), "%s/control.sock", d->config.run_dir);
@@ -220,6 +241,7 @@ void norend_stop(struct norend *d)
 {
     sd_notify(0, "STOPPING=1");
     local_close(d->local);
+    bluez_beacon_close(d->beacon);
     act_close(d->act); /* before the simulated board, which shows the lights */
     if (d->engine.shop != NULL)
         sources_close(&d->sources);

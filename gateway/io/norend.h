@@ -3,6 +3,7 @@
 #define NOREN_IO_NOREND_H
 
 #include "io/act.h"
+#include "io/bluez_beacon.h"
 #include "io/clock.h"
 #include "io/config.h"
 #include "io/db.h"
@@ -27,12 +28,14 @@ struct norend {
     struct engine engine;
     struct sources sources;
     struct act *act;
+    struct bluez_beacon *beacon;         /**< NULL: none is to be sent, or it could not be opened */
+    char beacon_problem[128];            /**< why it could not be opened, "" = it could */
     char relay_problem[RELAY_TEXT_SIZE]; /**< why there is no connection, "" when there is one */
     char relay_said[4][RELAY_TEXT_SIZE]; /**< reasons logged since it was last connected, ring */
     unsigned relay_said_n;
     int64_t commands_refused; /**< by MQTT: not yet taken there */
     int64_t sales_refused, sale_lines_unknown;
-    int64_t next_second_us, next_minute_us;
+    int64_t next_second_us, next_minute_us, next_beacon_us;
 };
 
 /** Reads everything in the folder `dir`; logs file, line and remedy. 0 or -errno. */

@@ -35,6 +35,14 @@ cp "$here"/shop/*.json "$work/config/"
 sed -i "s|^members = .*|members = $here/shop/members.json|" "$work/hq.conf"
 sed -i "s|^host = .*|host = 10.0.2.100|; s|^port = .*|port = 8883|; s|^board = .*|board = $here/shop/board.conf|
     s|^data_dir = .*|data_dir = /data/noren|; s|^run_dir = .*|run_dir = /run/noren|" "$work/config/noren.conf"
+beacon_key=000102030405060708090a0b0c0d0e0f
+echo $beacon_key >"$work/config/beacon.key"
+cat >>"$work/config/noren.conf" <<CONF
+[beacon]
+uuid = 4e4f5245-4e00-4000-8000-00000000000a
+major = 258
+key_file = beacon.key
+CONF
 chmod -R a+rX "$work"
 start_broker
 start_hq
@@ -67,10 +75,10 @@ power_on() { # true counts of the two cells
     guest "for m in virtio_blk ext4 virtio_net bluetooth hci_vhci; do modprobe -d $ROOT \$m || exit; done
         mkdir -p /data /run/noren && mount /dev/vda /data" || die "modules or disk fail in the guest"
     guest "ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; $B clock"
-    guest "insmod $MODULE chips=2 power_down_us=5000 counts=$1,0 noise=50,50 fault=0,1"
+    guest "insmod $MODULE chips=2 leds=1 power_down_us=5000 counts=$1,0 noise=50,50 fault=0,1"
 }
 plug_in() { # the Bluetooth adapter, with a beacon in reach
-    guest "mkfifo /run/air; $V /run/air $SEED >/run/vhci.log 2>&1 &"
+    guest "rm -f /run/air; mkfifo /run/air; $V /run/air $SEED >/run/vhci.log 2>&1 & echo \$! >/run/vhci.pid"
     guest_wait 30 '^ready hci0' /run/vhci.log
     guest "echo beacon shop $beacon -70 200 0201061aff4c000215000102030405060708090a0b0c0d0e0f00010002c5 >/run/air"
 }

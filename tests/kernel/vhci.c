@@ -10,8 +10,11 @@
  *   phone NAME ADDRESS RSSI PERIOD_MS KEY     advertises the member token of a 32-byte member key
  *   quiet NAME                                goes out of reach
  *   raw HEX                                   an HCI event as it is, however malformed
+ *   deaf scan|reset|ever|no                   hears nothing until the scan starts anew, until it is reset
+ *   mute on|off                               does not answer commands
  *   stats                                     prints a line of counters
- * ADDRESS and KEY are hex. Prints "ready hciN", every change of the scan, and errors, one a line.
+ * ADDRESS and KEY are hex. Prints "ready hciN", every change of the scan and of what is advertised, and
+ * errors, one a line. Killed, it is a dongle that was pulled out.
  *
  * Packets on /dev/vhci are H4: type 01 command, 04 event, ff vendor (creates the controller). Opcodes and
  * layouts: Bluetooth Core 5.2, Vol 4 Part E, 7.3 to 7.8.
@@ -34,7 +37,19 @@
 
 enum { H4_COMMAND = 0x01, H4_EVENT = 0x04, H4_VENDOR = 0xff };
 enum { EV_COMMAND_COMPLETE = 0x0e, EV_LE_META = 0x3e };
-enum { OP_LE_SET_SCAN_PARAMETERS = 0x200b, OP_LE_SET_SCAN_ENABLE = 0x200c };
+enum {
+    OP_RESET = 0x0c03,
+    OP_LE_SET_RANDOM_ADDRESS = 0x2005,
+    OP_LE_SET_ADV_PARAMETERS = 0x2006,
+    OP_LE_SET_ADV_DATA = 0x2008,
+    OP_LE_SET_ADV_ENABLE = 0x200a,
+    OP_LE_SET_SCAN_PARAMETERS = 0x200b,
+    OP_LE_SET_SCAN_ENABLE = 0x200c,
+};
+enum { STATUS_SUCCESS = 0, STATUS_COMMAND_DISALLOWED = 0x0c };
+
+/* What has to happen before a deaf controller hears again. */
+enum deaf { HEARS, DEAF_UNTIL_SCAN, DEAF_UNTIL_RESET, DEAF };
 
 struct advertiser {
     char name[32]; /* empty: free */
@@ -49,10 +64,15 @@ struct advertiser {
 struct controller {
     int fd;
     struct advertiser advertisers[ADVERTISERS_MAX];
-    bool scanning;
+    bool scanning, advertising;
     int type, interval, window;
+    int adv_type, adv_interval;
+    uint8_t adv[AD_MAX], adv_n;
+    char adv_said[128]; /* the last line about it */
+    enum deaf deaf;
+    bool mute; /* commands are not answered */
     uint64_t random;
-    int64_t commands, reports, raws;
+    int64_t commands, dropped, reports, raws;
 };
 
 /* Answers whose return parameters are more than the status; the rest of the parameters up to `n` is zero. */
@@ -98,36 +118,107 @@ static void send_packet(struct controller *c, const uint8_t *bytes, size_t n)
         printf("error: cannot write to the controller: %s\n", strerror(errno));
 }
 
+/* Says what is on the air now, when that changed: "advertise TYPE INTERVAL HEX". */
+static void say_advertising(struct controller *c)
+{
+    char line[sizeof(c->adv_said)] = "advertise off";
+    int n;
+
+    if (c->advertising) {
+        n = snprintf(line, sizeof(line), "advertise type %d interval %d data ", c->adv_type,
+                     c->adv_interval);
+        for (uint8_t i = 0; i < c->adv_n; i++)
+            n += snprintf(line + n, sizeof(line) - (size_t)n, "%02x", c->adv[i]);
+    }
+    if (strcmp(line, c->adv_said) != 0)
+        puts(line);
+    memcpy(c->adv_said, line, sizeof(line));
+}
+
+static void on_scan_enable(struct controller *c, struct rd *r)
+{
+    c->scanning = rd_u8(r) != 0;
+    if (c->scanning && c->deaf == DEAF_UNTIL_SCAN)
+        c->deaf = HEARS;
+    printf("scan %s %s interval %d window %d duplicates %s\n", c->scanning ? "on" : "off",
+           c->type == 0 ? "passive" : "active", c->interval, c->window,
+           rd_u8(r) != 0 ? "filtered" : "reported");
+}
+
+static void on_adv_data(struct controller *c, struct rd *r)
+{
+    uint8_t n = rd_u8(r);
+
+    c->adv_n = n <= AD_MAX ? n : AD_MAX;
+    rd_copy(r, c->adv, c->adv_n);
+    say_advertising(c);
+}
+
+/* Does what a command says. Returns its status. */
+static uint8_t obey(struct controller *c, uint16_t opcode, struct rd *r)
+{
+    switch (opcode) {
+    case OP_RESET:
+        c->scanning = c->advertising = false;
+        if (c->deaf == DEAF_UNTIL_RESET)
+            c->deaf = HEARS;
+        puts("reset");
+        say_advertising(c);
+        break;
+    case OP_LE_SET_RANDOM_ADDRESS: /* 7.8.4: not while it scans or advertises */
+        if (c->scanning || c->advertising)
+            return STATUS_COMMAND_DISALLOWED;
+        break;
+    case OP_LE_SET_ADV_PARAMETERS:
+        c->adv_interval = rd_le16(r);
+        (void)rd_le16(r);
+        c->adv_type = rd_u8(r);
+        break;
+    case OP_LE_SET_ADV_DATA:
+        on_adv_data(c, r);
+        break;
+    case OP_LE_SET_ADV_ENABLE:
+        c->advertising = rd_u8(r) != 0;
+        say_advertising(c);
+        break;
+    case OP_LE_SET_SCAN_PARAMETERS:
+        c->type = rd_u8(r);
+        c->interval = rd_le16(r);
+        c->window = rd_le16(r);
+        break;
+    case OP_LE_SET_SCAN_ENABLE:
+        on_scan_enable(c, r);
+        break;
+    }
+    return STATUS_SUCCESS;
+}
+
 static void on_command(struct controller *c, struct rd *r)
 {
-    uint8_t buf[300];
+    uint8_t buf[300], status;
     struct wr w = wr_init(buf, sizeof(buf));
     uint16_t opcode = rd_le16(r), n = 1;
     const uint8_t *bytes = NULL;
 
     (void)rd_u8(r);
     c->commands++;
+    if (c->mute) {
+        c->dropped++;
+        return;
+    }
+    status = obey(c, opcode, r);
     for (size_t i = 0; i < sizeof(ANSWERS) / sizeof(ANSWERS[0]); i++)
         if (ANSWERS[i].opcode == opcode) {
             n = ANSWERS[i].n;
             bytes = ANSWERS[i].bytes;
         }
-    if (opcode == OP_LE_SET_SCAN_PARAMETERS) {
-        c->type = rd_u8(r);
-        c->interval = rd_le16(r);
-        c->window = rd_le16(r);
-    } else if (opcode == OP_LE_SET_SCAN_ENABLE) {
-        c->scanning = rd_u8(r) != 0;
-        printf("scan %s %s interval %d window %d duplicates %s\n", c->scanning ? "on" : "off",
-               c->type == 0 ? "passive" : "active", c->interval, c->window,
-               rd_u8(r) != 0 ? "filtered" : "reported");
-    }
     wr_u8(&w, H4_EVENT);
     wr_u8(&w, EV_COMMAND_COMPLETE);
     wr_u8(&w, (uint8_t)(3 + n));
     wr_u8(&w, 1); /* commands we take at once */
     wr_le(&w, opcode, 2);
-    for (uint16_t i = 0; i < n; i++)
+    wr_u8(&w, status);
+    for (uint16_t i = 1; i < n; i++)
         wr_u8(&w, bytes != NULL && i < sizeof(ANSWERS[0].bytes) ? bytes[i] : 0);
     send_packet(c, buf, w.n);
 }
@@ -225,6 +316,18 @@ static bool on_raw(struct controller *c, const char *hex)
     return true;
 }
 
+static bool on_deaf(struct controller *c, const char *until)
+{
+    static const char *const names[] = {"no", "scan", "reset", "ever"};
+
+    for (int i = 0; until != NULL && i < 4; i++)
+        if (strcmp(names[i], until) == 0) {
+            c->deaf = (enum deaf)i;
+            return true;
+        }
+    return false;
+}
+
 static bool on_line(struct controller *c, char *line)
 {
     char *words[6] = {NULL}, *save = NULL;
@@ -246,10 +349,16 @@ static bool on_line(struct controller *c, char *line)
             *a = (struct advertiser){0};
         return a != NULL;
     }
+    if (strcmp(words[0], "deaf") == 0)
+        return on_deaf(c, words[1]);
+    if (strcmp(words[0], "mute") == 0 && words[1] != NULL) {
+        c->mute = strcmp(words[1], "on") == 0;
+        return true;
+    }
     if (strcmp(words[0], "stats") != 0)
         return false;
-    printf("stats commands %" PRId64 " reports %" PRId64 " raw %" PRId64 "\n", c->commands,
-           c->reports, c->raws);
+    printf("stats commands %" PRId64 " dropped %" PRId64 " reports %" PRId64 " raw %" PRId64 "\n",
+           c->commands, c->dropped, c->reports, c->raws);
     return true;
 }
 
@@ -282,7 +391,7 @@ static int advertise(struct controller *c)
         if (a->name[0] == '\0')
             continue;
         if (a->next_us <= now_us) {
-            if (c->scanning)
+            if (c->scanning && c->deaf == HEARS)
                 report(c, a);
             /* advDelay: 0..10 ms, so that two advertisers do not stay in step */
             a->next_us = now_us + a->period_us + random_below(c, 10000);

@@ -142,6 +142,9 @@ static const struct {
     {"[node x]\nkey_file = k\n", 1, {"named by its number"}},
     {"[node 65536]\nkey_file = k\n", 1, {"0 to 65535"}},
     {"[node 1]\nkey_file = k\n[node 1]\nkey_file = k\n", 4, {"twice"}},
+    {"[beacon]\nuuid = 0001\n", 2, {"no UUID", "like 0001"}},
+    {"[beacon]\npower_1m_dbm = 99\n", 2, {"dBm at 1 m"}},
+    {"[beacon]\nmajor = 65536\n", 2, {"0..65535"}},
 };
 
 static void check_message(const char *error, const char *file, int line, const char *const words[3])

@@ -1,11 +1,10 @@
-/* HQ's MQTT 5 connection: libmosquitto's external-loop functions inside our sd-event loop.
+/* HQ's connection to the broker: a relay thread (io/relay.h) like a gateway's, watched by our sd-event loop.
  *
- * mosquitto_loop_start() and loop_forever() are not used: on Debian's 2.0.11 they burn a core, or end
- * silently, when TLS fails (reference relay.md, 4.1), and they know no jitter. The price: name resolution
- * and connect block inside the library. A gateway may not afford that and has a relay thread; HQ may, a
- * browser waits for a moment and no data is at risk. The session persists for an hour, so a short restart of
- * HQ gets from the broker what was sent meanwhile; what the broker drops, the gateways send again because
- * the ack does not come.
+ * Name resolution and connect block inside libmosquitto, so they have a thread here too: pages are served
+ * while a name server hangs. Alone, HQ's session persists for a day, so a short restart gets from the broker
+ * what was sent meanwhile; what the broker drops, the gateways send again because the ack does not come.
+ * With several replicas (config.h) events come by a shared subscription, and the session of one that goes
+ * ends with it: a broker would go on giving its share to it.
  */
 #ifndef NOREN_HQ_BROKER_H
 #define NOREN_HQ_BROKER_H

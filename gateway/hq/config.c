@@ -19,6 +19,7 @@ static const struct ini_row HQ_ROWS[] = {
     TEXT("key", key, true),
     TEXT("members", members, false),
     TEXT("pages", pages, true),
+    {"replica", ini_parse_name, FIELD_OF(replica), 0, 0, NULL, false},
     {.key = NULL},
 };
 

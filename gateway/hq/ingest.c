@@ -18,6 +18,11 @@ void ingest_init(struct ingest *in, struct store *store)
     in->committed_id = store_int(store, 0, last_event_sql, "");
 }
 
+void ingest_look(struct ingest *in)
+{
+    in->committed_id = store_int(in->store, in->committed_id, last_event_sql, "");
+}
+
 static enum refusal refuse(struct ingest *in, enum refusal why)
 {
     in->counters.refused[why]++;
@@ -171,6 +176,21 @@ static void note_seen(struct ingest *in, const struct topic *t, int64_t gateway_
         fail(in);
 }
 
+/* A gateway that comes is told where it stands: the ack that the broker retains may be gone with the broker's
+ * memory, or be an older one that a replica sent late. */
+static void note_birth(struct ingest *in, const struct topic *t, int64_t gateway_id,
+                       const json_t *json)
+{
+    const char *epoch = json_string_value(json_object_get(json, "epoch"));
+    int64_t id;
+
+    if (t->kind != TOPIC_GATEWAY || in->failed || epoch == NULL || !message_is_epoch(epoch))
+        return;
+    id = ack_find_epoch(in->store, gateway_id, epoch);
+    if (id >= 0)
+        remember(in->epochs, &in->epochs_n, id);
+}
+
 /* An empty payload deletes a retained message; for everything else it is an error. */
 static enum refusal take_state(struct ingest *in, const struct topic *t, int64_t gateway_id,
                                const json_t *json, int64_t utc_us)
@@ -184,6 +204,7 @@ static enum refusal take_state(struct ingest *in, const struct topic *t, int64_t
         fail(in);
     else
         in->changed |= r;
+    note_birth(in, t, gateway_id, json);
     return REFUSAL_NONE;
 }
 

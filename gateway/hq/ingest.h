@@ -49,6 +49,9 @@ struct ingest_result {
 
 void ingest_init(struct ingest *in, struct store *store);
 
+/** Another process has committed to the same file: its events count as committed too. */
+void ingest_look(struct ingest *in);
+
 /** Takes one message from the broker. `utc_us` is the time of arrival. Opens a transaction when none is
  * open. Returns REFUSAL_NONE, or why (some of) it was refused; all of it is counted. */
 enum refusal ingest_message(struct ingest *in, const char *topic, const void *payload, size_t n,

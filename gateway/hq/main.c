@@ -34,7 +34,9 @@
 /* Exit codes: 0 asked to stop, 1 cannot go on, 2 wrong usage or configuration. */
 enum { EXIT_CANNOT = 1, EXIT_USAGE = 2 };
 
-#define TICK_US (15 * NOREN_US_PER_S)
+#define TICK_US         (15 * NOREN_US_PER_S)
+#define PEER_US         (500 * NOREN_US_PER_MS) /* how often another replica's work is looked for */
+#define SHARED_DELAY_US (2 * NOREN_US_PER_MS)   /* of a commit: the others wait for the lock */
 
 struct hq {
     struct hq_config config;
@@ -46,8 +48,9 @@ struct hq {
     struct broker *broker;
     struct api api;
     struct http *http;
-    sd_event_source *commit_timer, *minute_timer, *http_io, *tick_timer;
-    uint32_t date; /* UTC date the published day keys are centred on */
+    sd_event_source *commit_timer, *minute_timer, *http_io, *tick_timer, *peer_timer;
+    int64_t data_version; /* of the shared file: changes when another replica commits */
+    uint32_t date;        /* UTC date the published day keys are centred on */
     bool commit_trouble;
     bool refusal_logged[REFUSALS];
 };
@@ -176,7 +179,8 @@ static void on_message(void *user, const char *topic, const void *payload, size_
     if (hq->ingest.pending >= INGEST_GROUP_MAX) {
         commit(hq);
     } else if (hq->ingest.pending == 1) {
-        sd_event_source_set_time_relative(hq->commit_timer, INGEST_DELAY_US);
+        sd_event_source_set_time_relative(hq->commit_timer,
+                                          hq->store.shared ? SHARED_DELAY_US : INGEST_DELAY_US);
         sd_event_source_set_enabled(hq->commit_timer, SD_EVENT_ONESHOT);
     }
 }
@@ -221,6 +225,23 @@ static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
     (void)due_us;
     http_tick(hq->http);
     sd_event_source_set_time_relative(source, TICK_US);
+    return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+}
+
+/* What another replica took in is news for the pages that this one serves. */
+static int on_peer(sd_event_source *source, uint64_t due_us, void *user)
+{
+    struct hq *hq = user;
+    int64_t version = store_int(&hq->store, -1, "PRAGMA data_version", "");
+
+    (void)due_us;
+    if (version != hq->data_version && !hq->store.in_transaction) {
+        hq->data_version = version;
+        ingest_look(&hq->ingest);
+        if (hq->http != NULL)
+            http_notify(hq->http, CHANGED_ALL);
+    }
+    sd_event_source_set_time_relative(source, PEER_US);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
@@ -272,7 +293,8 @@ static int open_store(struct hq *hq)
         return -errno;
     }
     snprintf(path, sizeof(path), "%s/hq.db", hq->config.data_dir);
-    int r = store_open(&hq->store, path, error);
+    int r = hq->config.replica[0] != '\0' ? store_open_shared(&hq->store, path, error)
+                                          : store_open(&hq->store, path, error);
     if (r < 0)
         hq_log(HQ_ERROR, "cannot open %s: %s; is another noren-hq running on it?", path, error);
     return r;
@@ -340,6 +362,9 @@ static int start(struct hq *hq)
     if (r >= 0)
         r = sd_event_add_time_relative(hq->loop, &hq->minute_timer, CLOCK_MONOTONIC,
                                        60 * NOREN_US_PER_S, 0, on_minute, hq);
+    if (r >= 0 && hq->store.shared)
+        r = sd_event_add_time_relative(hq->loop, &hq->peer_timer, CLOCK_MONOTONIC, PEER_US, 0,
+                                       on_peer, hq);
     if (r >= 0)
         r = sd_event_set_watchdog(hq->loop, true);
     if (r >= 0) {
@@ -362,6 +387,7 @@ static void stop(struct hq *hq)
     sd_event_source_disable_unref(hq->http_io);
     sd_event_source_disable_unref(hq->tick_timer);
     sd_event_source_disable_unref(hq->minute_timer);
+    sd_event_source_disable_unref(hq->peer_timer);
     sd_event_source_disable_unref(hq->commit_timer);
     sd_event_unref(hq->loop);
     if (hq->store.db != NULL)
@@ -372,17 +398,18 @@ static void stop(struct hq *hq)
 
 static void print_help(FILE *f)
 {
-    fputs(
-        "usage: noren-hq --config FILE [--check-config]\n"
-        "Headquarters: stores what gateways send over MQTT, acknowledges it, serves the pages.\n"
-        "  -c, --config FILE   hq.conf with [hq] data_dir, http_port (8080), http_bind\n"
-        "                      (127.0.0.1), key, members, pages and [mqtt] host, port (8883), ca,\n"
-        "                      cert, key, tenant; file names are relative to the file's folder\n"
-        "      --check-config  say what is wrong, or nothing, and stop\n"
-        "  -h, --help          this text\n"
-        "      --version       the version\n"
-        "exit: 0 stopped by a signal, 1 cannot go on, 2 wrong usage or configuration\n",
-        f);
+    fputs("usage: noren-hq --config FILE [--check-config]\n"
+          "Headquarters: stores what gateways send over MQTT, acknowledges it, serves the pages.\n"
+          "  -c, --config FILE   hq.conf with [hq] data_dir, http_port (8080), http_bind\n"
+          "                      (127.0.0.1), key, members, pages, replica and [mqtt] host, port\n"
+          "                      (8883), ca, cert, key, tenant; file names are relative to the\n"
+          "                      file's folder. `replica = NAME`: one of several noren-hq on this\n"
+          "                      machine that share data_dir and the gateways' events\n"
+          "      --check-config  say what is wrong, or nothing, and stop\n"
+          "  -h, --help          this text\n"
+          "      --version       the version\n"
+          "exit: 0 stopped by a signal, 1 cannot go on, 2 wrong usage or configuration\n",
+          f);
 }
 
 /* Returns -1 to go on, or the exit code. */

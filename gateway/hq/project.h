@@ -19,6 +19,7 @@ enum topicality {
     CHANGED_OFFERS = 1 << 3,
     CHANGED_ALERTS = 1 << 4,
     CHANGED_GATEWAYS = 1 << 5,
+    CHANGED_ALL = (1 << 6) - 1, /* another replica did something */
 };
 
 /** Updates the derived tables for a checked event. `at_us` is its UTC time, or that of its arrival. Returns

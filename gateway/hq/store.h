@@ -3,6 +3,9 @@
  * What a gateway was told is stored must be stored: the ack is published only after the commit, so the
  * durability settings are those of the gateway's own outbox (reference: WAL-reset fault of SQLite < 3.51.3
  * needs two connections; HQ, too, opens exactly one, and tools ask HQ's API).
+ * Several replicas on one machine may share the file (`shared`): then with a rollback journal, because exactly
+ * that fault of the WAL needs two connections, and with a wait for the other's lock. Replicas on several
+ * machines need a database server, which is not built in.
  * Statements are written where they are used and cached by the address of their text: a table of named
  * statements far from their use was rejected, because SQL is only readable next to its binding.
  */
@@ -21,6 +24,7 @@
 struct store {
     sqlite3 *db;
     char hq_id[STORE_HQ_ID_SIZE]; /**< random UUID, made with the database */
+    bool shared;
     bool in_transaction;
     int cached_n;
     struct {
@@ -29,9 +33,11 @@ struct store {
     } cached[STORE_STATEMENTS_MAX];
 };
 
-/** Opens (and creates) `path`; ":memory:" for tests. Returns 0 or -errno (-ENOTSUP: the file was made by a
+/** Opens (and creates) `path`, for this process alone; ":memory:" for tests. Returns 0 or -errno (-ENOTSUP: the file was made by a
  * newer noren-hq, -EUCLEAN: not a database or damaged); `ret_error` says what SQLite said. */
 int store_open(struct store *s, const char *path, char ret_error[256]);
+/** The same, with other replicas on the same file. */
+int store_open_shared(struct store *s, const char *path, char ret_error[256]);
 void store_close(struct store *s);
 
 /** What SQLite said last; valid until the next call. */

@@ -24,7 +24,8 @@ int config_path(char ret[CONFIG_PATH_SIZE], const char *dir, const char *name)
 /* --- noren.conf --------------------------------------------------------------------------------- */
 
 static const char *const ROLES[] = {"store", NULL};
-static const char *const ACKS[] = {"hq", NULL};
+static const char *const ACKS[] = {"hq", "puback", NULL};
+static const char *const YES_NO[] = {"yes", "no", NULL};
 
 #define FIELD_OF(s, f) .offset = offsetof(struct s, f), .size = sizeof(((struct s *)NULL)->f)
 
@@ -45,6 +46,12 @@ static const struct ini_row MQTT_ROWS[] = {
     {.key = "cert", .parse = ini_parse_text, FIELD_OF(config, mqtt.cert), .required = true},
     {.key = "key", .parse = ini_parse_text, FIELD_OF(config, mqtt.key), .required = true},
     {.key = "ack", .parse = ini_parse_choice, FIELD_OF(config, mqtt.ack), .choices = ACKS},
+    {.key = "batch", .parse = ini_parse_choice, FIELD_OF(config, mqtt.batch), .choices = YES_NO},
+    {.key = "drain_per_s",
+     .parse = ini_parse_u32,
+     FIELD_OF(config, mqtt.drain_per_s),
+     .min = 0,
+     .max = 1000000},
     {0},
 };
 
@@ -209,6 +216,7 @@ int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SI
     strcpy(ret->data_dir, "/var/lib/noren");
     strcpy(ret->run_dir, "/run/noren");
     ret->mqtt.port = 8883;
+    ret->mqtt.drain_per_s = 20000;
     if (config_path(path, dir, "noren.conf") != 0 || strlen(dir) >= sizeof(ret->dir)) {
         snprintf(ret_error, INI_ERROR_SIZE, "%.200s...: the path is too long", dir);
         return -ENAMETOOLONG;

@@ -45,7 +45,9 @@ struct config {
         char host[256];
         uint32_t port;
         char ca[CONFIG_PATH_SIZE], cert[CONFIG_PATH_SIZE], key[CONFIG_PATH_SIZE];
-        int ack; /**< 0 = hq, the only one yet */
+        int ack;              /**< 0 = hq, 1 = puback: a foreign HQ that sends no acks */
+        int batch;            /**< 0 = yes: arrays of events while a backlog drains; 1 = no */
+        uint32_t drain_per_s; /**< events a second of a backlog, 0 = as fast as it goes */
     } mqtt;
     struct config_node nodes[CONFIG_NODES_MAX];
     uint16_t nodes_n;

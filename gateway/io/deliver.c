@@ -9,16 +9,22 @@
 #include "core/limits.h"
 #include "io/clock.h"
 #include "io/doc.h"
+#include "io/reason.h"
 #include "noren/topic.h"
 
 #define SLOTS_MAX       (FIXTURES_MAX + 2) /* state/fixture/+, state/store, state/gateway */
 #define BACKLOG_FROM    200                /* rows behind: from here on in batches */
 #define BATCH_BYTES_MAX 64000
+#define PACKET_OVERHEAD 1024      /* of a batch, in the broker's largest packet */
+#define FLIGHT_BYTES    (1 << 20) /* of batches handed to the relay: its memory is ours */
 #define AHEAD_MAX       5000 /* rows sent beyond HQ's ack: a dead HQ must not fill the broker */
 #define RESEND_MIN_US   (10 * NOREN_US_PER_S)
 #define RESEND_MAX_US   (300 * NOREN_US_PER_S)
-#define PAUSE_US        (5 * NOREN_US_PER_S) /* after 0x97 quota exceeded or 0x83 */
 #define HEAR_US         (3 * NOREN_US_PER_S) /* how long HQ's retained ack is waited for, once */
+#define PAUSE_MIN_US    (2 * NOREN_US_PER_S) /* after a refusal, doubling */
+#define PAUSE_MAX_US    (300 * NOREN_US_PER_S)
+#define DRAIN_BURST_US  (100 * NOREN_US_PER_MS) /* what an idle drain cap saves up */
+#define PROBLEM_SIZE    300
 
 /* Tokens of the relay: a state slot's number, or this and more for events. */
 #define TOKEN_EVENTS ((uint64_t)1 << 32)
@@ -31,21 +37,41 @@ struct slot {
     bool dirty, in_flight;
 };
 
+/* A message with events that has no PUBACK yet, or is behind one that has none. */
+struct sent {
+    uint64_t first, last;
+    size_t bytes;
+    enum event_class class;
+    bool gap; /* the one event is a gap */
+    bool open, good;
+};
+
 struct deliver {
     struct deliver_options o;
     bool connected;
+    int version;
+    size_t batch_max; /* bytes, what the broker takes */
     uint32_t generation;
-    uint64_t cursor; /* last number handed to the relay */
-    uint64_t next_token;
-    size_t in_flight;     /* event messages without PUBACK */
-    int64_t resend_at_us; /* if HQ's ack has not moved by then */
+    uint64_t cursor;      /* last number handed to the relay */
+    uint64_t next_token;  /* of the next message; the ring's oldest is sent_n tokens before it */
+    uint64_t round_token; /* the first one since sending started again */
+    struct sent ring[RELAY_WINDOW];
+    size_t sent_n, open_bytes;
+    uint64_t confirmed;   /* last number with a PUBACK on this connection, ... */
+    int64_t resend_at_us; /* ... and HQ's ack does not follow by then */
     int64_t resend_delay_us;
     bool behind; /* HQ's last word is less than what it acked before: ... */
     uint64_t behind_seq;
     char session[RELAY_TEXT_SIZE];
-    int64_t pause_until_us;
     int64_t hear_until_us; /* await_ack(); 0: need not */
     bool heard;
+    int64_t pause_until_us, pause_delay_us;
+    int64_t drain_from_us; /* the drain cap lets the next event of a backlog go at this time */
+    bool capped;           /* and it is not yet */
+    uint64_t single_until; /* up to here one by one: a batch was refused, for one of them */
+    bool refused;          /* the owner has to take `refusal` out */
+    struct deliver_refusal refusal;
+    char problem[PROBLEM_SIZE];
     struct slot slots[SLOTS_MAX];
     size_t slots_n;
     struct deliver_counters counters;
@@ -60,9 +86,11 @@ int deliver_open(struct deliver **ret_deliver, const struct deliver_options *opt
         return -ENOMEM;
     d->o = *options;
     d->resend_delay_us = RESEND_MIN_US;
+    d->pause_delay_us = PAUSE_MIN_US;
     d->next_token = TOKEN_EVENTS;
     d->resend_at_us = NOREN_NEVER_US;
-    strcpy(d->slots[d->slots_n++].topic, NOREN_TOPIC_GATEWAY); /* first: birth before all else */
+    /* first: birth before all else */
+    snprintf(d->slots[d->slots_n++].topic, sizeof(d->slots[0].topic), NOREN_TOPIC_GATEWAY);
     *ret_deliver = d;
     return 0;
 }
@@ -163,19 +191,21 @@ static int print_row(const struct deliver *d, const struct db_row *row, char *bu
 }
 
 /* Hands one message over. True when the relay took it. */
-static bool publish(struct deliver *d, enum event_class class, const char *type, const char *bytes,
-                    size_t n)
+static bool publish(struct deliver *d, const struct sent *what, const char *type, const char *bytes)
 {
     char topic[RELAY_TOPIC_SIZE];
 
-    snprintf(topic, sizeof(topic), NOREN_TOPIC_EVT, event_class_name(class));
+    snprintf(topic, sizeof(topic), NOREN_TOPIC_EVT, event_class_name(what->class));
     if (relay_send(d->o.relay, d->generation, d->next_token,
-                   &(struct relay_message){
-                       .topic = topic, .content_type = type, .payload = bytes, .n = n, .qos = 1}) !=
-        0)
+                   &(struct relay_message){.topic = topic,
+                                           .content_type = type,
+                                           .payload = bytes,
+                                           .n = what->bytes,
+                                           .qos = 1}) != 0)
         return false;
-    d->next_token++;
-    d->in_flight++;
+    d->ring[d->next_token++ % RELAY_WINDOW] = *what;
+    d->sent_n++;
+    d->open_bytes += what->bytes;
     d->counters.published++;
     return true;
 }
@@ -183,60 +213,96 @@ static bool publish(struct deliver *d, enum event_class class, const char *type,
 /* One event as one message. Returns the last number that went, 0 for nothing. */
 static uint64_t send_single(struct deliver *d)
 {
+    struct sent what = {.open = true};
     struct db_row row;
     int n;
 
     if (db_next(d->o.db, d->cursor, &row) != 1)
         return 0;
     n = print_row(d, &row, d->batch, sizeof(d->batch));
-    if (n < 0 || !publish(d, row.class, NOREN_CONTENT_EVENT, d->batch, (size_t)n))
+    if (n < 0)
         return 0;
-    return row.seq;
+    what.first = d->cursor + 1;
+    what.last = row.seq;
+    what.bytes = (size_t)n;
+    what.class = row.class;
+    what.gap = strcmp(row.type, event_type(EVENT_GATEWAY_GAP)) == 0;
+    return publish(d, &what, NOREN_CONTENT_EVENT, d->batch) ? row.seq : 0;
 }
 
 /* As many consecutive events of one class as a batch holds. */
 static uint64_t send_batch(struct deliver *d)
 {
-    uint64_t last = d->cursor;
-    enum event_class class = CLASS_COUNT;
+    struct sent what = {.open = true, .first = d->cursor + 1, .last = d->cursor};
     struct db_row row;
     size_t n = 0;
 
-    while (n < BATCH_BYTES_MAX && db_next(d->o.db, last, &row) == 1) {
+    what.class = CLASS_COUNT;
+    while (n < d->batch_max && db_next(d->o.db, what.last, &row) == 1) {
         int printed;
 
-        if (class != CLASS_COUNT && (row.class != class || row.seq != last + 1))
+        if (what.class != CLASS_COUNT && (row.class != what.class || row.seq != what.last + 1))
             break;
         printed = print_row(d, &row, d->batch + n + 1, EVENT_CLOUD_SIZE);
-        if (printed < 0 || (n > 0 && n + (size_t)printed + 2 > BATCH_BYTES_MAX))
+        if (printed < 0 || (n > 0 && n + (size_t)printed + 2 > d->batch_max))
             break;
         d->batch[n] = n == 0 ? '[' : ',';
         n += 1 + (size_t)printed;
-        class = row.class;
-        last = row.seq;
+        what.class = row.class;
+        what.last = row.seq;
     }
     if (n == 0)
         return 0;
     d->batch[n++] = ']';
-    if (!publish(d, class, NOREN_CONTENT_BATCH, d->batch, n))
+    what.bytes = n;
+    if (!publish(d, &what, NOREN_CONTENT_BATCH, d->batch))
         return 0;
     d->counters.batches++;
-    return last;
+    return what.last;
+}
+
+/* The drain cap: a store that comes back after a week must not push the others aside. What happens now is not
+ * held back by it. */
+static bool drain_allowed(struct deliver *d, int64_t now_us)
+{
+    d->capped = d->o.drain_per_s > 0 && d->drain_from_us > now_us;
+    return !d->capped;
+}
+
+static void drain_took(struct deliver *d, uint64_t events, int64_t now_us)
+{
+    if (d->o.drain_per_s == 0)
+        return;
+    if (d->drain_from_us < now_us - DRAIN_BURST_US)
+        d->drain_from_us = now_us - DRAIN_BURST_US;
+    d->drain_from_us += (int64_t)events * NOREN_US_PER_S / d->o.drain_per_s;
+}
+
+/* Nothing goes while a PUBACK proves nothing although it is to be the ack. */
+static bool may_send(const struct deliver *d)
+{
+    return !d->refused && !(d->o.puback && d->version != 5);
 }
 
 static void pump_events(struct deliver *d, int64_t now_us)
 {
     const struct db_identity *id = db_identity(d->o.db);
 
+    d->capped = false;
     /* the relay's list has room for all state beside a full window of events */
-    while (d->in_flight < RELAY_WINDOW && d->cursor < id->committed &&
-           d->cursor - id->acked < AHEAD_MAX) {
-        uint64_t last = id->committed - d->cursor > BACKLOG_FROM ? send_batch(d) : send_single(d);
+    while (may_send(d) && d->sent_n < RELAY_WINDOW && d->open_bytes < FLIGHT_BYTES &&
+           d->cursor < id->committed && d->cursor - id->acked < AHEAD_MAX) {
+        bool backlog = id->committed - d->cursor > BACKLOG_FROM;
+        uint64_t last;
 
+        if (backlog && !drain_allowed(d, now_us))
+            return;
+        last = backlog && !d->o.single && d->cursor >= d->single_until ? send_batch(d)
+                                                                       : send_single(d);
         if (last == 0)
             return;
-        if (d->cursor == id->acked) /* the first one that HQ has not acked: the clock starts */
-            d->resend_at_us = now_us + d->resend_delay_us;
+        if (backlog)
+            drain_took(d, last - d->cursor, now_us);
         d->cursor = last;
     }
 }
@@ -253,7 +319,8 @@ static void await_ack(struct deliver *d, int64_t now_us)
 
 static void start_again(struct deliver *d)
 {
-    d->cursor = db_identity(d->o.db)->acked;
+    d->cursor = d->confirmed = db_identity(d->o.db)->acked;
+    d->round_token = d->next_token;
     d->resend_at_us = NOREN_NEVER_US;
 }
 
@@ -286,6 +353,8 @@ int64_t deliver_deadline(const struct deliver *d)
         return d->pause_until_us;
     if (d->hear_until_us != 0)
         return d->hear_until_us;
+    if (d->capped && d->drain_from_us < d->resend_at_us)
+        return d->drain_from_us;
     return d->resend_at_us;
 }
 
@@ -349,50 +418,155 @@ static void on_ack(struct deliver *d, const struct relay_event *e, int64_t now_u
         start_again(d);
     if (d->cursor < id->acked)
         d->cursor = id->acked;
-    d->resend_at_us = d->cursor == id->acked ? NOREN_NEVER_US : now_us + d->resend_delay_us;
+    d->resend_at_us = d->confirmed <= id->acked ? NOREN_NEVER_US : now_us + d->resend_delay_us;
+}
+
+/* Sending stops for a while, longer each time, and starts again behind HQ's ack. */
+static void pause_sending(struct deliver *d, int64_t now_us)
+{
+    d->pause_until_us = now_us + d->pause_delay_us;
+    d->pause_delay_us = 2 * d->pause_delay_us < PAUSE_MAX_US ? 2 * d->pause_delay_us : PAUSE_MAX_US;
+    start_again(d);
+}
+
+/* The broker did not take events: later, one by one, or never. */
+static void on_refused(struct deliver *d, const struct sent *what, int reason, int64_t now_us)
+{
+    char topic[RELAY_TOPIC_SIZE];
+
+    snprintf(topic, sizeof(topic), NOREN_TOPIC_EVT, event_class_name(what->class));
+    reason_print(reason, topic, d->problem, sizeof(d->problem));
+    if (reason_is_final(reason) && what->first != what->last && what->last > d->single_until)
+        d->single_until = what->last; /* one of them: which? */
+    else if (reason_is_final(reason) && what->last > d->single_until)
+        d->single_until = what->last; /* once more, in case a person is at the ACL right now */
+    else if (reason_is_final(reason) && !what->gap && !d->refused) {
+        d->refused = true;
+        d->refusal = (struct deliver_refusal){what->last, what->class, reason};
+    }
+    pause_sending(d, now_us);
+}
+
+/* What the broker confirmed in one piece from the ack on is acked, when a PUBACK is the ack. */
+static void close_sent(struct deliver *d, int64_t now_us)
+{
+    const struct db_identity *id = db_identity(d->o.db);
+
+    while (d->sent_n > 0) {
+        struct sent *oldest = &d->ring[(d->next_token - d->sent_n) % RELAY_WINDOW];
+
+        if (oldest->open)
+            return;
+        d->sent_n--;
+        if (!oldest->good)
+            continue;
+        if (d->o.puback && oldest->first <= id->acked + 1 && oldest->last > id->acked)
+            (void)db_ack(d->o.db, "puback", id->epoch, oldest->last); /* our own numbers */
+        if (oldest->last > d->confirmed)
+            d->confirmed = oldest->last;
+        if (d->confirmed > id->acked && d->resend_at_us == NOREN_NEVER_US)
+            d->resend_at_us = now_us + d->resend_delay_us;
+    }
+}
+
+static void on_state_published(struct deliver *d, const struct relay_event *e, int64_t now_us)
+{
+    struct slot *s = &d->slots[e->token];
+
+    s->in_flight = false;
+    if (e->reason < REASON_ERROR)
+        return;
+    s->dirty = true;
+    reason_print(e->reason, s->topic, d->problem, sizeof(d->problem));
+    pause_sending(d, now_us);
 }
 
 static void on_published(struct deliver *d, const struct relay_event *e, int64_t now_us)
 {
+    struct sent what;
+
     if (e->generation != d->generation)
         return;
-    if (e->token < TOKEN_EVENTS) {
-        d->slots[e->token].in_flight = false;
-        d->slots[e->token].dirty |= e->reason >= 0x80;
-    } else if (d->in_flight > 0) {
-        d->in_flight--;
+    if (e->reason >= REASON_ERROR) {
+        d->counters.refused++;
+        d->counters.last_reason = e->reason;
     }
-    if (e->reason < 0x80)
+    d->counters.unheard += e->reason == REASON_NO_SUBSCRIBERS;
+    if (e->token < TOKEN_EVENTS) {
+        on_state_published(d, e, now_us);
         return;
-    /* 0x97 and 0x83 mean "later"; for the others time and a person are the remedy too: whatever the
-     * broker did not take stays in the outbox until HQ acks it */
-    d->counters.refused++;
-    d->counters.last_reason = e->reason;
-    d->pause_until_us = now_us + PAUSE_US;
+    }
+    if (e->token >= d->next_token || d->next_token - e->token > d->sent_n)
+        return;
+    what = d->ring[e->token % RELAY_WINDOW];
+    if (!what.open)
+        return;
+    d->ring[e->token % RELAY_WINDOW].open = false;
+    d->ring[e->token % RELAY_WINDOW].good = e->reason < REASON_ERROR;
+    d->open_bytes -= what.bytes;
+    close_sent(d, now_us);
+    if (e->token < d->round_token)
+        return; /* only the first refusal of a round counts: it is the oldest row's */
+    if (e->reason >= REASON_ERROR) {
+        on_refused(d, &what, e->reason, now_us);
+    } else if (d->pause_until_us == 0) {
+        d->problem[0] = '\0';
+        d->pause_delay_us = PAUSE_MIN_US;
+    }
+}
+
+bool deliver_refused(const struct deliver *d, struct deliver_refusal *ret)
+{
+    if (d->refused)
+        *ret = d->refusal;
+    return d->refused;
+}
+
+void deliver_resume(struct deliver *d)
+{
+    d->refused = false;
+    d->problem[0] = '\0';
+    d->pause_until_us = 0;
+    d->pause_delay_us = PAUSE_MIN_US;
     start_again(d);
+}
+
+static void begin_connection(struct deliver *d, const struct relay_event *e)
+{
+    d->connected = true;
+    d->version = e->version;
+    d->generation = e->generation;
+    d->batch_max = BATCH_BYTES_MAX;
+    if (e->packet_max < BATCH_BYTES_MAX + PACKET_OVERHEAD)
+        d->batch_max = e->packet_max > 2 * PACKET_OVERHEAD ? e->packet_max - PACKET_OVERHEAD : 1;
+    d->sent_n = d->open_bytes = 0;
+    d->pause_until_us = 0;
+    d->resend_delay_us = RESEND_MIN_US;
+    d->problem[0] = '\0';
+    start_again(d);
+    for (size_t i = 0; i < d->slots_n; i++) {
+        d->slots[i].in_flight = false;
+        d->slots[i].dirty = true; /* the broker may have lost what it retained */
+    }
+    if (d->o.puback && d->version != 5)
+        snprintf(
+            d->problem, sizeof(d->problem),
+            "ack = puback needs a broker with MQTT 5, this one speaks only 3.1.1, where a PUBACK "
+            "does not tell what the ACL drops: events are kept and not sent; set ack = hq in "
+            "noren.conf, or use another broker");
+    snprintf(d->session, sizeof(d->session), "%s", e->text);
+    give_birth(d);
 }
 
 bool deliver_event(struct deliver *d, const struct relay_event *e, int64_t now_us)
 {
     switch (e->kind) {
     case RELAY_CONNECTED:
-        d->connected = true;
-        d->generation = e->generation;
-        d->in_flight = 0;
-        d->pause_until_us = 0;
-        d->resend_delay_us = RESEND_MIN_US;
         await_ack(d, now_us);
-        start_again(d);
-        for (size_t i = 0; i < d->slots_n; i++) {
-            d->slots[i].in_flight = false;
-            d->slots[i].dirty = true; /* the broker may have lost what it retained */
-        }
-        snprintf(d->session, sizeof(d->session), "%s", e->text);
-        give_birth(d);
+        begin_connection(d, e);
         return true;
     case RELAY_DISCONNECTED:
         d->connected = false;
-        d->in_flight = 0;
         return true;
     case RELAY_PUBLISHED:
         on_published(d, e, now_us);
@@ -404,6 +578,16 @@ bool deliver_event(struct deliver *d, const struct relay_event *e, int64_t now_u
         return true;
     }
     return true;
+}
+
+int deliver_version(const struct deliver *d)
+{
+    return d->version;
+}
+
+const char *deliver_problem(const struct deliver *d)
+{
+    return d->problem;
 }
 
 bool deliver_connected(const struct deliver *d)

@@ -55,12 +55,12 @@ static void fail(struct mqtt *m, const char *why, const char *remedy)
              remedy);
 }
 
-/* "; check [mqtt] cert and key in noren.conf" */
+/* "; check cert and key in [mqtt] of noren.conf" */
 static void fail_check(struct mqtt *m, const char *why, const char *keys, const char *more)
 {
     char remedy[RELAY_TEXT_SIZE];
 
-    snprintf(remedy, sizeof(remedy), "; check [%s] %s in noren.conf%s", m->o->section, keys, more);
+    snprintf(remedy, sizeof(remedy), "; check %s in %s%s", keys, m->o->where, more);
     fail(m, why, remedy);
 }
 

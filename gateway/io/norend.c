@@ -174,7 +174,8 @@ int norend_start(struct norend *d, struct engine_plan *plan)
                                   .prefix = root,
                                   .subscribe = subscribe,
                                   .will_topic = NOREN_TOPIC_GATEWAY,
-                                  .section = "mqtt"};
+                                  .where = "[mqtt] of noren.conf",
+                                  .spread = true};
     char note[DB_ERROR_SIZE], path[CONFIG_PATH_SIZE + 16];
     const char *what = "boot id";
     int rc = clock_bootid(d->bootid);
@@ -194,9 +195,16 @@ int norend_start(struct norend *d, struct engine_plan *plan)
         rc = relay_open(&d->relay, &relay);
     }
     if (rc == 0) {
-        struct deliver_options deliver = {d->config.tenant, d->config.store, d->config.gateway,
-                                          d->bootid,        d->db,           d->relay,
-                                          d->hq_key};
+        struct deliver_options deliver = {.tenant = d->config.tenant,
+                                          .store = d->config.store,
+                                          .gateway = d->config.gateway,
+                                          .bootid = d->bootid,
+                                          .db = d->db,
+                                          .relay = d->relay,
+                                          .hq_key = d->hq_key,
+                                          .puback = d->config.mqtt.ack == 1,
+                                          .single = d->config.mqtt.batch == 1,
+                                          .drain_per_s = d->config.mqtt.drain_per_s};
 
         what = "delivery";
         rc = deliver_open(&d->deliver, &deliver);

@@ -122,7 +122,7 @@ int relay_send(struct relay *r, uint32_t generation, uint64_t token, const struc
     o->m.topic = o->topic;
     o->m.correlation = o->correlation;
     o->m.payload = o->payload;
-    rc = mailbox_put(&r->out, &o->link, OUT_MAX);
+    rc = mailbox_put(&r->out, &o->link, r->o.queue_max != 0 ? r->o.queue_max : OUT_MAX);
     if (rc != 0)
         free(o);
     return rc;
@@ -268,7 +268,8 @@ static void *run(void *user)
 {
     struct relay *r = user;
 
-    pause_for(r, backoff_first_ms(now_ms(), random32()));
+    if (r->o.spread)
+        pause_for(r, backoff_first_ms(now_ms(), random32()));
     while (!atomic_load(&r->stop)) {
         bool at_once = serve(r);
         int64_t ready_ms = r->ready_at_ms != 0 ? now_ms() - r->ready_at_ms : 0;

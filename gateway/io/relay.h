@@ -20,7 +20,7 @@
 #include "io/mailbox.h"
 
 #define RELAY_TEXT_SIZE        400
-#define RELAY_TOPIC_SIZE       128 /* below the prefix */
+#define RELAY_TOPIC_SIZE       192 /* below the prefix; the longest of ours without one */
 #define RELAY_PATH_SIZE        320 /* whole */
 #define RELAY_CORRELATION_SIZE 64
 #define RELAY_WINDOW           FLIGHT_MAX /* messages between PUBLISH and PUBACK */
@@ -42,7 +42,9 @@ struct relay_options {
     const char *
         will_topic; /**< below the prefix, retained: {"online":false,"session":..}; NULL: no will */
     bool clean;     /**< the broker keeps nothing for us while we are away */
-    const char *section; /**< of noren.conf, for remedies: "mqtt" */
+    const char *where; /**< its settings are, for remedies: "[mqtt] of noren.conf" */
+    size_t queue_max;  /**< messages that may wait in relay_send(), 0: a window and some state */
+    bool spread;       /**< one of many that come up together: the first attempt after boot waits */
 };
 
 /** A message either way. Zeroed, an optional field is not sent. */

@@ -107,7 +107,7 @@ use_identity_as_username true
 acl_file $work/pki/acl
 allow_anonymous false
 persistence false
-max_inflight_messages 100
+max_inflight_messages 200
 user $(id -un)
 log_dest stdout
 CONF

@@ -15,13 +15,15 @@
 #include "noren/event.h"
 
 enum record_kind {
-    RECORD_SHOP,    /**< counters: next change, visit and offer number */
-    RECORD_PLATE,   /**< settled mass, open change */
-    RECORD_FACING,  /**< on_shelf of one product on one plate */
-    RECORD_PRODUCT, /**< backroom, in_hand, sold, adjust of one GTIN */
-    RECORD_VISIT,   /**< an open visit */
-    RECORD_OFFER,   /**< what a member was offered, for caps */
-    RECORD_SUPPLY,  /**< alerts and the task of one facing */
+    RECORD_SHOP,        /**< counters: next change, visit and offer number */
+    RECORD_PLATE,       /**< settled mass, open change */
+    RECORD_FACING,      /**< on_shelf of one product on one plate */
+    RECORD_PRODUCT,     /**< backroom, in_hand, sold, adjust of one GTIN */
+    RECORD_VISIT,       /**< an open visit */
+    RECORD_OFFER,       /**< what a member was offered, for caps */
+    RECORD_SUPPLY,      /**< alerts and the task of one facing */
+    RECORD_CELL,        /**< what is wrong with a load cell, and what was learnt of it */
+    RECORD_CALIBRATION, /**< one calibration of a cell; the newest is in force */
     RECORD_KINDS
 };
 

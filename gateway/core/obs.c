@@ -31,10 +31,8 @@ static const char *const clock_words[] = {
     [CLOCK_SYNCED] = "synced",
 };
 static const char *const fault_words[] = {
-    [CELL_OK] = "ok",
-    [CELL_ABSENT] = "absent",
-    [CELL_SATURATED] = "saturated",
-    [CELL_CORRUPT] = "corrupt",
+    [CELL_OK] = "ok",           [CELL_ABSENT] = "absent", [CELL_SATURATED] = "saturated",
+    [CELL_CORRUPT] = "corrupt", [CELL_RATE] = "rate",
 };
 static const char *const command_words[] = {
     [COMMAND_TARE] = "tare",

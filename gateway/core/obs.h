@@ -43,7 +43,13 @@ enum consent {
 enum id_path { PATH_TOKEN, PATH_CHECKIN, PATH_TAG, PATH_DOOR, PATH_LINE };
 
 /** Why a load cell has no value. */
-enum cell_fault { CELL_OK, CELL_ABSENT, CELL_SATURATED, CELL_CORRUPT };
+enum cell_fault {
+    CELL_OK,
+    CELL_ABSENT,    /**< no answer for a second */
+    CELL_SATURATED, /**< a full-scale code */
+    CELL_CORRUPT,   /**< a refused frame */
+    CELL_RATE,      /**< the converter runs at another rate than it is wired for */
+};
 
 enum command_kind {
     COMMAND_TARE,    /**< target = plate: what lies on it now is zero, the count is 0 */
@@ -115,7 +121,7 @@ struct obs {
  * contain a space but no control character; so nothing needs escaping:
  *   T tick                                    T clock UTC_US floor|held|synced [LOCAL_US]
  *   T sighting RECEIVER member|tag REF CONSENT BUCKET token|checkin|tag|door|line RSSI_DBM
- *   T cell CELL COUNTS ok|absent|saturated|corrupt
+ *   T cell CELL COUNTS ok|absent|saturated|corrupt|rate
  *   T mass PLATE MASS_MG                      T node NODE CELL MASS_MG STATUS
  *   T command tare|recount|... ID TARGET QUANTITY ACTOR [DOCUMENT]
  *   T sale ID LINE GTIN QUANTITY SOLD_US

@@ -200,6 +200,7 @@ static void keep_reference(const struct shelf_at *at)
 static void take_sample(const struct shelf_at *at, int64_t mass_mg)
 {
     struct shelf_plate *p = at->plate;
+    struct shelf_felt felt;
 
     p->seen_us = at->now_us;
     p->watched = true;
@@ -217,7 +218,10 @@ static void take_sample(const struct shelf_at *at, int64_t mass_mg)
         shelf_claim(at);
         break;
     case WEIGH_REST:
+        felt = shelf_feel(at);
         shelf_settle(at);
+        if (!p->weigh.away)
+            shelf_compare_cells(at, &felt);
         break;
     case WEIGH_BACK:
         shelf_retract(at);

@@ -1,6 +1,7 @@
 /* Cells of the shelves; see shelf_cells.h. */
 #include "core/shelf_cells.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "core/shelf_change.h"
@@ -12,11 +13,6 @@
 #define CELL_LEVEL_US  150e3 /* time constants of a cell's level at rest, and of its drift */
 #define CELL_DRIFT_US  5e6
 
-static struct cell *meter(const struct shelf_at *at, uint16_t cell)
-{
-    return &at->s->meters[at->s->meter_slots[cell]];
-}
-
 /* ---- plan ------------------------------------------------------------------------------------------- */
 
 void shelf_plan_cells(struct shelf *s, const struct plan *old_plan, const struct plan *plan)
@@ -27,7 +23,7 @@ void shelf_plan_cells(struct shelf *s, const struct plan *old_plan, const struct
         old[i] = old_plan == NULL ? NO_INDEX : plan_find_cell(old_plan, plan->cells[i].id);
     shelf_assign_slots(s->meter_slots, old, plan->cells_n);
     for (uint16_t i = 0; i < plan->cells_n; i++) {
-        struct cell *c = &s->meters[s->meter_slots[i]];
+        struct cell *c = shelf_meter(s, i);
 
         if (old[i] == NO_INDEX)
             cell_init(c, &plan->cells[i]);
@@ -96,41 +92,71 @@ static bool take_mass(const struct shelf_at *at, uint16_t cell, int64_t mass_mg,
     return true;
 }
 
+/* Noise is stored so that a cell which is stuck or noisy after a restart is known to be; a quarter more or less
+ * is worth a write. */
+static void keep_noise(const struct shelf_at *at, uint16_t cell, const struct cell *c)
+{
+    if (c->noise > 0 && fabs(c->noise - c->noise_stored) > c->noise_stored / 4)
+        shelf_save_cell(at, cell);
+}
+
 bool shelf_read_cell(const struct shelf_at *at, const struct obs *o, int64_t *ret_mass_mg)
 {
-    struct cell *c = meter(at, o->u.cell.cell);
+    uint16_t cell = o->u.cell.cell;
+    struct cell *c = shelf_meter(at->s, cell);
     int64_t mass_mg;
+    bool good = cell_take(c, at->now_us, o, &mass_mg);
 
     if (!at->plate->calibrated)
         return false;
-    if (cell_take(c, o, &mass_mg))
-        return take_mass(at, o->u.cell.cell, mass_mg, ret_mass_mg);
+    keep_noise(at, cell, c);
     if (c->trouble != TROUBLE_NONE)
-        shelf_begin_fault(at, o->u.cell.cell, cell_trouble_name(c->trouble));
-    return false;
+        shelf_begin_fault(at, cell, c->trouble);
+    return good && take_mass(at, cell, mass_mg, ret_mass_mg);
 }
 
 bool shelf_read_node(const struct shelf_at *at, uint16_t cell, const struct obs *o,
                      int64_t *ret_mass_mg)
 {
-    if ((o->u.node.status & NOREN_NODE_FAULT) == 0)
+    struct cell *c = shelf_meter(at->s, cell);
+
+    if (cell_take_node(c, at->now_us, (o->u.node.status & NOREN_NODE_FAULT) != 0))
         return take_mass(at, cell, o->u.node.mass_mg, ret_mass_mg);
-    shelf_begin_fault(at, cell, cell_trouble_name(TROUBLE_NODE));
+    shelf_begin_fault(at, cell, c->trouble);
     return false;
 }
 
-/* ---- silence ---------------------------------------------------------------------------------------- */
+/* ---- what a change was for each cell ---------------------------------------------------------------- */
 
-/* The cell that keeps the plate from being weighed, or NO_INDEX when all are silent. */
-static uint16_t silent_cell(const struct shelf_at *at)
+struct shelf_felt shelf_feel(const struct shelf_at *at)
 {
-    if (at->plan_plate->cells_n == 1)
-        return at->plan_plate->cells[0];
-    for (uint8_t i = 0; i < at->plan_plate->cells_n && at->plate->fresh != 0; i++)
-        if ((at->plate->fresh & 1u << i) == 0)
-            return at->plan_plate->cells[i];
-    return NO_INDEX;
+    struct shelf_felt ret = {.total_mg = 0};
+
+    for (uint8_t i = 0; i < at->plan_plate->cells_n; i++) {
+        const struct shelf_cell *c = &at->s->cells[at->plan_plate->cells[i]];
+
+        if (!c->placed)
+            return (struct shelf_felt){.total_mg = 0};
+        ret.own_mg[i] = c->level_mg - c->ref_mg;
+        ret.total_mg += fabs(ret.own_mg[i]);
+    }
+    return ret;
 }
+
+void shelf_compare_cells(const struct shelf_at *at, const struct shelf_felt *felt)
+{
+    if (at->plan_plate->cells_n < 2)
+        return;
+    for (uint8_t i = 0; i < at->plan_plate->cells_n; i++) {
+        struct cell *c = shelf_meter(at->s, at->plan_plate->cells[i]);
+
+        cell_feel(c, at->now_us, felt->own_mg[i], felt->total_mg);
+        if (c->trouble != TROUBLE_NONE)
+            shelf_begin_fault(at, at->plan_plate->cells[i], c->trouble);
+    }
+}
+
+/* ---- silence ---------------------------------------------------------------------------------------- */
 
 static int64_t patience_us(const struct plan *plan, const struct plan_plate *plate)
 {
@@ -140,19 +166,38 @@ static int64_t patience_us(const struct plan *plan, const struct plan_plate *pla
     return SILENT_US;
 }
 
+/* The plate has had no mass for too long: whose fault is it? */
+static void blame(const struct shelf_at *at, int64_t patience)
+{
+    bool found = false;
+
+    for (uint8_t i = 0; i < at->plan_plate->cells_n; i++) {
+        uint16_t cell = at->plan_plate->cells[i];
+        struct cell *c = shelf_meter(at->s, cell);
+
+        if (at->now_us - c->seen_us <= patience && c->seen_us != 0)
+            continue;
+        found = true;
+        cell_fall_silent(c, at->now_us);
+        shelf_begin_fault(at, cell, c->trouble);
+    }
+    if (!found)
+        shelf_begin_fault(at, NO_INDEX, TROUBLE_SILENT);
+}
+
 bool shelf_watch_cells(struct shelf *s, const struct plan *plan, int64_t now_us, struct batch *out)
 {
     for (uint16_t i = 0; i < plan->plates_n; i++) {
         struct shelf_plate *p = &s->plates[s->plate_slots[i]];
+        int64_t patience = patience_us(plan, &plan->plates[i]);
         struct shelf_at at;
 
-        if (!p->watched || p->alert != 0 ||
-            now_us - p->seen_us <= patience_us(plan, &plan->plates[i]))
+        if (!p->watched || p->alert != 0 || now_us - p->seen_us <= patience)
             continue;
         if (!batch_room(out, SHELF_PLATE_EVENTS, SHELF_PLATE_RECORDS))
             return false;
         at = shelf_at(s, plan, i, now_us, out);
-        shelf_begin_fault(&at, silent_cell(&at), cell_trouble_name(TROUBLE_SILENT));
+        blame(&at, patience);
     }
     return true;
 }

@@ -23,6 +23,15 @@ bool shelf_read_cell(const struct shelf_at *at, const struct obs *o, int64_t *re
 bool shelf_read_node(const struct shelf_at *at, uint16_t cell, const struct obs *o,
                      int64_t *ret_mass_mg);
 
+/** What each cell of a plate felt of the change that is going on. */
+struct shelf_felt {
+    double own_mg[PLATE_CELLS_MAX];
+    double total_mg; /**< sum of magnitudes; 0: not known */
+};
+struct shelf_felt shelf_feel(const struct shelf_at *at);
+/** The change was settled: a cell that no longer feels its part fails. */
+void shelf_compare_cells(const struct shelf_at *at, const struct shelf_felt *felt);
+
 /** Looks for cells that fell silent. False: the batch is full, come back. */
 bool shelf_watch_cells(struct shelf *s, const struct plan *plan, int64_t now_us, struct batch *out);
 

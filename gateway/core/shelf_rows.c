@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,6 +16,8 @@
 #define PRODUCT_VERSION 2
 #define PLATE_FIELDS    13
 #define FACING_FIELDS   4
+#define CELL_FIELDS     6
+#define NOISE_SCALE     16
 #define PRODUCT_FIELDS  6 /* version 1 had no `owed` */
 
 struct shelf_at shelf_at(struct shelf *s, const struct plan *plan, uint16_t index, int64_t now_us,
@@ -55,6 +58,11 @@ void shelf_assign_slots(uint16_t *slots, const uint16_t *old, uint16_t n)
         used[next] = true;
         slots[i] = next;
     }
+}
+
+struct cell *shelf_meter(struct shelf *s, uint16_t cell)
+{
+    return &s->meters[s->meter_slots[cell]];
 }
 
 struct stock *shelf_stock(struct shelf *s, uint16_t product)
@@ -144,6 +152,17 @@ void shelf_save_plate(const struct shelf_at *at)
 
     p->stored_mg = weigh_reference_mg(&p->weigh);
     print_fields(batch_record(at->out, RECORD_PLATE, at->plan_plate->id), fields, PLATE_FIELDS);
+}
+
+void shelf_save_cell(const struct shelf_at *at, uint16_t cell)
+{
+    struct cell *c = shelf_meter(at->s, cell);
+    int64_t fields[CELL_FIELDS] = {
+        ROW_VERSION, c->told,       llround(c->noise * NOISE_SCALE), lroundf(c->share * 1000),
+        c->share_n,  c->deaf_counts};
+
+    c->noise_stored = c->noise;
+    print_fields(batch_record(at->out, RECORD_CELL, at->plan->cells[cell].id), fields, CELL_FIELDS);
 }
 
 void shelf_save_product(struct shelf *s, const struct plan *plan, uint16_t product,
@@ -282,6 +301,26 @@ static int restore_product(struct shelf *s, const struct plan *plan, const struc
     return 0;
 }
 
+static int restore_cell(struct shelf *s, const struct plan *plan, const struct record *r)
+{
+    uint16_t index = plan_find_cell(plan, r->key);
+    int64_t f[CELL_FIELDS];
+    struct cell *c;
+
+    if (index == NO_INDEX || !read_fields(r->value, f, CELL_FIELDS) || f[1] < 0 ||
+        f[1] >= TROUBLES || f[2] < 0 || f[3] < 0 || f[3] > 1000 || f[4] < 0 || f[4] > UINT8_MAX)
+        return -1;
+    c = shelf_meter(s, index);
+    c->told = (enum cell_trouble)f[1];
+    if (c->trouble == TROUBLE_NONE)
+        c->trouble = c->told; /* until readings say otherwise */
+    c->noise = c->noise_stored = (double)f[2] / NOISE_SCALE;
+    c->share = (float)f[3] / 1000;
+    c->share_n = (uint8_t)f[4];
+    c->deaf_counts = (int32_t)f[5];
+    return 0;
+}
+
 int shelf_restore(struct shelf *s, const struct plan *plan, const struct record *r)
 {
     switch (r->kind) {
@@ -293,6 +332,9 @@ int shelf_restore(struct shelf *s, const struct plan *plan, const struct record 
         return restore_facing(s, plan, r);
     case RECORD_PRODUCT:
         return restore_product(s, plan, r);
+    case RECORD_CELL:
+        return restore_cell(s, plan, r);
+    case RECORD_CALIBRATION:
     case RECORD_VISIT:
     case RECORD_OFFER:
     case RECORD_SUPPLY:

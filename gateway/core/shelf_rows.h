@@ -22,6 +22,8 @@ struct shelf_at {
 
 struct shelf_at shelf_at(struct shelf *s, const struct plan *plan, uint16_t plate, int64_t now_us,
                          struct batch *out);
+/** A load cell by its index in the plan. */
+struct cell *shelf_meter(struct shelf *s, uint16_t cell);
 struct stock *shelf_stock(struct shelf *s, uint16_t product);
 /** Each of the n entries of a new plan keeps its slot (`old[i]` is its index in the old plan) or gets one that is
  * free. */
@@ -31,6 +33,7 @@ void shelf_save_numbers(struct shelf *s, struct batch *out);
 void shelf_save_command(struct shelf *s, struct batch *out);
 void shelf_save_sale(struct shelf *s, struct batch *out);
 void shelf_save_plate(const struct shelf_at *at);
+void shelf_save_cell(const struct shelf_at *at, uint16_t cell);
 void shelf_save_product(struct shelf *s, const struct plan *plan, uint16_t product,
                         struct batch *out);
 /** The facing and its product's ledger. */

@@ -9,23 +9,13 @@
 #include "core/shelf_evidence.h"
 #include "core/shelf_say.h"
 
-void shelf_begin_fault(const struct shelf_at *at, uint16_t cell, const char *reason)
+static void raise_alert(const struct shelf_at *at)
 {
     struct shelf_plate *p = at->plate;
-    struct event_sensor_fault *fault;
-    struct event_alert_raised *alert;
+    struct event_alert_raised *alert =
+        &batch_event(at->out, EVENT_ALERT_RAISED, at->now_us)->u.alert_raised;
 
-    weigh_restart(&p->weigh);
-    p->fresh = 0;
-    if (p->alert != 0)
-        return;
     p->alert = shelf_take_number(at->s, at->out);
-    fault = &batch_event(at->out, EVENT_SENSOR_FAULT, at->now_us)->u.sensor_fault;
-    snprintf(fault->plate, sizeof(fault->plate), "%s", at->plan_plate->id);
-    if (cell != NO_INDEX)
-        snprintf(fault->cell, sizeof(fault->cell), "%s", at->plan->cells[cell].id);
-    snprintf(fault->reason, sizeof(fault->reason), "%s", reason);
-    alert = &batch_event(at->out, EVENT_ALERT_RAISED, at->now_us)->u.alert_raised;
     snprintf(alert->alert_id, sizeof(alert->alert_id), "a%" PRId64, p->alert);
     snprintf(alert->kind, sizeof(alert->kind), "sensor_fault");
     snprintf(alert->severity, sizeof(alert->severity), "warning");
@@ -37,15 +27,58 @@ void shelf_begin_fault(const struct shelf_at *at, uint16_t cell, const char *rea
     at->out->store_dirty = true;
 }
 
+void shelf_begin_fault(const struct shelf_at *at, uint16_t cell, enum cell_trouble trouble)
+{
+    struct cell *c = cell != NO_INDEX ? shelf_meter(at->s, cell) : NULL;
+    struct event_sensor_fault *fault;
+
+    weigh_restart(&at->plate->weigh);
+    at->plate->fresh = 0;
+    if (c != NULL ? c->told != TROUBLE_NONE : at->plate->alert != 0)
+        return;
+    fault = &batch_event(at->out, EVENT_SENSOR_FAULT, at->now_us)->u.sensor_fault;
+    snprintf(fault->plate, sizeof(fault->plate), "%s", at->plan_plate->id);
+    if (c != NULL) {
+        c->told = trouble;
+        snprintf(fault->cell, sizeof(fault->cell), "%s", at->plan->cells[cell].id);
+        shelf_save_cell(at, cell);
+    }
+    snprintf(fault->reason, sizeof(fault->reason), "%s", cell_trouble_name(trouble));
+    if (at->plate->alert == 0)
+        raise_alert(at);
+}
+
+/* `cell` NO_INDEX: the plate as a whole had fallen silent. */
+static void say_recovered(const struct shelf_at *at, uint16_t cell, enum cell_trouble trouble)
+{
+    struct event_sensor_recovered *e =
+        &batch_event(at->out, EVENT_SENSOR_RECOVERED, at->now_us)->u.sensor_recovered;
+
+    snprintf(e->plate, sizeof(e->plate), "%s", at->plan_plate->id);
+    if (cell != NO_INDEX)
+        snprintf(e->cell, sizeof(e->cell), "%s", at->plan->cells[cell].id);
+    snprintf(e->reason, sizeof(e->reason), "%s", cell_trouble_name(trouble));
+}
+
 static void end_fault(const struct shelf_at *at)
 {
     struct shelf_plate *p = at->plate;
-    struct event_sensor_recovered *recovered =
-        &batch_event(at->out, EVENT_SENSOR_RECOVERED, at->now_us)->u.sensor_recovered;
-    struct event_alert_cleared *alert =
-        &batch_event(at->out, EVENT_ALERT_CLEARED, at->now_us)->u.alert_cleared;
+    struct event_alert_cleared *alert;
+    int n = 0;
 
-    snprintf(recovered->plate, sizeof(recovered->plate), "%s", at->plan_plate->id);
+    for (uint8_t i = 0; i < at->plan_plate->cells_n; i++) {
+        struct cell *c = shelf_meter(at->s, at->plan_plate->cells[i]);
+
+        if (c->told == TROUBLE_NONE)
+            continue;
+        say_recovered(at, at->plan_plate->cells[i], c->told);
+        c->told = TROUBLE_NONE;
+        shelf_save_cell(at, at->plan_plate->cells[i]);
+        n++;
+    }
+    if (n == 0)
+        say_recovered(at, NO_INDEX, TROUBLE_SILENT);
+    alert = &batch_event(at->out, EVENT_ALERT_CLEARED, at->now_us)->u.alert_cleared;
     snprintf(alert->alert_id, sizeof(alert->alert_id), "a%" PRId64, p->alert);
     snprintf(alert->kind, sizeof(alert->kind), "sensor_fault");
     snprintf(alert->subject, sizeof(alert->subject), "%s", at->plan_plate->id);

@@ -6,8 +6,9 @@
 
 /** First quiet value since the start, or since the sensor came back. */
 void shelf_first_value(const struct shelf_at *at);
-/** The plate cannot be weighed: `cell` (NO_INDEX: all) is at fault. Said once until it recovers. */
-void shelf_begin_fault(const struct shelf_at *at, uint16_t cell, const char *reason);
+/** The plate cannot be weighed: `cell` (NO_INDEX: none in particular) is at fault. Said once for each cell, with
+ * one alert for the plate, until it weighs again. */
+void shelf_begin_fault(const struct shelf_at *at, uint16_t cell, enum cell_trouble trouble);
 
 /** What rests on the plate now is zero, and the count is 0. */
 void shelf_tare(const struct shelf_at *at);

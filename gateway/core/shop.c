@@ -43,6 +43,8 @@ int shop_restore(struct shop *s, const struct record *r)
     case RECORD_PLATE:
     case RECORD_FACING:
     case RECORD_PRODUCT:
+    case RECORD_CELL:
+    case RECORD_CALIBRATION:
         return shelf_restore(&s->shelf, s->plan, r);
     case RECORD_SUPPLY:
         return supply_restore(&s->supply, s->plan, &s->shelf, r);

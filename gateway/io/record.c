@@ -31,6 +31,10 @@ const char *record_kind_name(enum record_kind kind)
         return "offer";
     case RECORD_SUPPLY:
         return "supply";
+    case RECORD_CELL:
+        return "cell";
+    case RECORD_CALIBRATION:
+        return "calibration";
     case RECORD_KINDS:
         break;
     }

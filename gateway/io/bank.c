@@ -7,7 +7,7 @@
 #define SECOND_US      INT64_C(1000000)
 #define POWER_CYCLE_US 150 /* the datasheet asks for more than 60 */
 #define WAKE_US        100 /* what a sleeping thread may be late by on an ordinary day */
-#define CLIPS_MAX      3 /* codes in a row that make a saturated cell (reference, fault detection) */
+#define RATE_US        (2 * SECOND_US)
 
 void bank_init(struct bank *b, const struct board_bank *config, const struct bank_bus *bus)
 {
@@ -27,6 +27,7 @@ void bank_init(struct bank *b, const struct board_bank *config, const struct ban
         .cells_n = config->cells_n,
         .groups_n = config->sck_n > 0 ? config->sck_n : config->cells_n,
         .pulses = chip.pulses,
+        .nominal_us = (int32_t)(SECOND_US / config->rate_sps),
     };
     for (uint8_t i = 0; i < b->groups_n; i++) {
         b->groups[i] = (struct bank_group){.line = i, .first = i, .n = 1};
@@ -39,7 +40,7 @@ void bank_init(struct bank *b, const struct board_bank *config, const struct ban
 
         hx711_stream_init(&c->stream, &chip);
         hx711_stream_reset(&c->stream, now, none);
-        c->seen_high_us = c->heard_us = c->good_us = now;
+        c->seen_high_us = c->heard_us = c->good_us = c->rate_us = now;
         c->report_us = now + SECOND_US;
         c->lead_us = INT32_MAX / 2; /* begins at the most */
         c->expected_until_us = now + 6 * (int64_t)hx711_stream_period_us(&c->stream);
@@ -55,25 +56,65 @@ static void report(struct bank *b, uint8_t cell, enum cell_fault fault, int64_t 
     *(*ret)++ = (struct bank_reading){.t_us = now, .cell = cell, .fault = fault};
 }
 
+/* What a result means to whoever judges the cell; CELL_OK: it says nothing about the cell. */
+static enum cell_fault fault_of(enum hx711_reason reason)
+{
+    switch (reason) {
+    case HX711_GOOD:
+    case HX711_NOT_READY:
+    case HX711_LATE_START:
+    case HX711_SETTLING:
+    case HX711_REASONS:
+        break;
+    case HX711_SCK_HIGH:
+    case HX711_LATE_END:
+    case HX711_PULSES:
+    case HX711_EXTRA_BITS:
+    case HX711_DOUT_LOW:
+    case HX711_GAP:
+    case HX711_PATTERN:
+        return CELL_CORRUPT;
+    case HX711_CLIP:
+        return CELL_SATURATED;
+    }
+    return CELL_OK;
+}
+
 static void take(struct bank *b, uint8_t cell, const struct hx711_result *results, size_t n,
                  int64_t now, struct bank_reading **ret)
 {
     struct bank_cell *c = &b->cells[cell];
 
     for (size_t i = 0; i < n; i++) {
+        enum cell_fault fault = fault_of(results[i].reason);
+
         if (results[i].reason == HX711_GOOD) {
-            c->clips = 0;
             c->good_us = results[i].ready_us;
-            c->report_us = 0; /* the next fault is news */
+            if (!c->off_rate)
+                c->report_us = 0; /* the next fault is news */
             *(*ret)++ = (struct bank_reading){
                 .t_us = results[i].ready_us, .cell = cell, .counts = results[i].counts};
-        } else if (results[i].reason == HX711_CLIP) {
-            if (c->clips < CLIPS_MAX)
-                c->clips++;
-            if (c->clips == CLIPS_MAX && now >= c->report_us)
-                report(b, cell, CELL_SATURATED, now, ret);
+        } else if (fault != CELL_OK) {
+            if (fault == CELL_SATURATED)
+                c->good_us = now; /* the chip works, its input does not */
+            *(*ret)++ = (struct bank_reading){.t_us = now, .cell = cell, .fault = fault};
         }
     }
+}
+
+/* Counts ready edges. The learnt conversion time is the better measure while there is one. */
+static void watch_rate(struct bank *b, struct bank_cell *c, int64_t now)
+{
+    int64_t period = hx711_stream_period_us(&c->stream), elapsed = now - c->rate_us;
+
+    if (elapsed < RATE_US)
+        return;
+    if (!c->stream.timed || now - c->good_us > SECOND_US)
+        period = c->edges > 0 ? elapsed / c->edges : 0;
+    c->off_rate =
+        period * 5 < b->nominal_us * INT64_C(4) || period * 4 > b->nominal_us * INT64_C(5);
+    c->edges = 0;
+    c->rate_us = now;
 }
 
 /* --- clocking ----------------------------------------------------------------------------------- */
@@ -129,8 +170,10 @@ static int read_group(struct bank *b, struct bank_group *g, struct bank_reading 
         if (c->pending && r == 0) {
             take(b, i, results, hx711_stream_push(&c->stream, &frames[i], results), now, ret);
             c->heard_us = now;
+            c->edges++;
         }
-        if (!c->stream.timed && (c->pending || now < c->expected_until_us))
+        watch_rate(b, c, now);
+        if (!c->stream.timed && !c->off_rate && (c->pending || now < c->expected_until_us))
             c->expected_until_us = now + 6 * (int64_t)hx711_stream_period_us(&c->stream);
         c->pending = false;
         c->seen_high_us = now;
@@ -239,7 +282,7 @@ static bool is_due(struct bank *b, const struct bank_group *g, int64_t now,
             continue;
         }
         take(b, i, results, hx711_stream_wait(&c->stream, now, results), now, ret);
-        if (c->stream.timed || now < c->expected_until_us)
+        if (!c->off_rate && (c->stream.timed || now < c->expected_until_us))
             missing = true;
     }
     if (changing && now - newest_us < hx711_stream_period_us(&b->cells[g->first].stream) / 2)
@@ -259,11 +302,9 @@ static int check_faults(struct bank *b, struct bank_group *g, int64_t now,
         bool absent = now - c->heard_us > SECOND_US;
 
         silent = silent && absent;
-        if (now < c->report_us || now - c->good_us <= SECOND_US)
+        if (now < c->report_us || (now - c->good_us <= SECOND_US && !c->off_rate))
             continue;
-        if (!absent && c->clips == CLIPS_MAX)
-            continue; /* reported as it comes in */
-        report(b, i, absent ? CELL_ABSENT : CELL_CORRUPT, now, ret);
+        report(b, i, absent ? CELL_ABSENT : c->off_rate ? CELL_RATE : CELL_CORRUPT, now, ret);
         reported = reported || absent;
     }
     return silent && reported ? power_cycle(b, g, ret) : 0;

@@ -6,7 +6,11 @@
  *
  * A bank is one group of chips on a shared PD_SCK, or several groups of one chip each. A group is clocked when
  * every chip that is alive has signalled ready. A chip is alive while its ready edges come in time; one that
- * stays away for 1.5 conversions is not waited for, so a dead chip never stalls its bank.
+ * stays away for 1.5 conversions is not waited for, so a dead chip never stalls its bank; nor does one that
+ * runs at another rate, a RATE pin that is wired wrong say.
+ *
+ * Each refused frame is a reading without a value, so that whoever judges the cell knows the share. Frames of a
+ * chip that settles, and of one that was clocked late because it waited for the others, are nobody's fault.
  *
  * Readiness is polled. Edge events were rejected: with libgpiod 1.6 each line is a descriptor of its own and
  * a bulk read becomes one call a line, and the bits we clock out ourselves make some 24 edges a frame. The
@@ -56,7 +60,10 @@ struct bank_cell {
     int64_t heard_us;          /**< last frame clocked */
     int64_t good_us;           /**< last value given out */
     int64_t report_us;         /**< earliest time of the next fault report */
-    uint8_t clips;             /**< clip codes in a row */
+    int64_t rate_us;           /**< since when ready edges are counted */
+    uint16_t edges;
+    bool
+        off_rate; /**< they come at another rate than the chip is wired for: it is not waited for */
 };
 
 struct bank_group {
@@ -70,7 +77,8 @@ struct bank {
     struct bank_cell cells[BOARD_BANK_CELLS_MAX];
     struct bank_group groups[BOARD_BANK_CELLS_MAX];
     uint8_t cells_n, groups_n, pulses;
-    int bus_error; /**< last error of the bus (-errno), 0 = none in the last poll */
+    int32_t nominal_us; /**< time of a conversion as configured */
+    int bus_error;      /**< last error of the bus (-errno), 0 = none in the last poll */
 };
 
 /** Most readings that one poll can give. */

@@ -17,6 +17,7 @@
 #define ZONE_CORNERS_MAX     16
 #define RECEIVERS_MAX        32
 #define CAMPAIGNS_MAX        64
+#define BEACONS_MAX          16 /* fixed beacons by which receivers are compared */
 
 #define BATCH_EVENTS_MAX  32
 #define BATCH_RECORDS_MAX 32

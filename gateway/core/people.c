@@ -21,6 +21,7 @@ static struct visit *visit_of(struct people *p, const struct track *t)
 void people_plan(struct people *p, const struct plan *old_plan, const struct plan *plan)
 {
     locate_plan(&p->locate, old_plan, plan);
+    mounts_init(&p->mounts);
     for (uint16_t i = 0; i < VISITS_MAX; i++) {
         struct presence *who = &p->visits.v[i].presence;
 
@@ -253,7 +254,7 @@ static void hear(struct people *p, const struct plan *plan, const struct obs *o,
         v->presence.bucket = o->u.sighting.bucket;
         visit_evidence(v, o->u.sighting.path, o->t_us);
     }
-    if (zone_decide(&p->locate.map, plan, t, o->t_us))
+    if (zone_decide(&p->locate.map, plan, p->mounts.offset, t, o->t_us))
         since_us -=
             (int64_t)((uint32_t)(o->t_us / NOREN_US_PER_MS) - t->challenge_ms) * NOREN_US_PER_MS;
     tell(p, plan, t, since_us, o->t_us, out);
@@ -270,6 +271,7 @@ int64_t people_step(struct people *p, const struct plan *plan, const struct obs 
                     struct batch *out)
 {
     int64_t deadline_us;
+    uint16_t beacon = NO_INDEX;
 
     if (p->visits.restored)
         adopt(p, o->t_us);
@@ -278,8 +280,13 @@ int64_t people_step(struct people *p, const struct plan *plan, const struct obs 
     deadline_us = time_out(p, plan, o->t_us, out);
     if (o->kind != OBS_SIGHTING)
         return deadline_us;
+    if (plan->beacons_n > 0)
+        beacon = mounts_find(plan, o->u.sighting.who.ref);
     if (!acceptable(plan, o))
         p->refused++;
+    else if (beacon != NO_INDEX)
+        mounts_hear(&p->mounts, plan, beacon, o->u.sighting.receiver, o->u.sighting.rssi_dbm,
+                    o->t_us);
     else if (o->u.sighting.who.kind == WHO_MEMBER &&
              (o->u.sighting.consent & CONSENT_PRESENCE) == 0)
         forget_unwilling(p, plan, o, out);

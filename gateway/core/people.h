@@ -12,6 +12,7 @@
 
 #include "core/batch.h"
 #include "core/locate.h"
+#include "core/mount.h"
 #include "core/obs.h"
 #include "core/visit.h"
 
@@ -19,6 +20,7 @@
 struct people {
     struct locate locate;
     struct visits visits;
+    struct mounts mounts;
     uint16_t dirty_n; /**< tracks with `dirty` set */
     int64_t
         refused; /**< sightings that name no receiver of the plan, nobody, or an impossible level */

@@ -62,6 +62,12 @@ struct plan_receiver {
     bool placed; /**< coordinates known */
 };
 
+/** A beacon that hangs at a known place: it teaches how receivers differ, and is nobody. */
+struct plan_beacon {
+    char id[NOREN_ID_SIZE]; /**< as sightings name it */
+    double x_m, y_m, z_m;
+};
+
 /** A named area: a polygon, or the receivers that stand for it. */
 struct plan_zone {
     char id[NOREN_ID_SIZE];
@@ -99,6 +105,8 @@ struct plan {
     uint16_t fixtures_n;
     struct plan_receiver receivers[RECEIVERS_MAX];
     uint16_t receivers_n;
+    struct plan_beacon beacons[BEACONS_MAX];
+    uint16_t beacons_n;
     struct plan_zone zones[ZONES_MAX];
     uint16_t zones_n;
     struct plan_campaign campaigns[CAMPAIGNS_MAX];

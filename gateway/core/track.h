@@ -23,11 +23,13 @@ struct track {
     uint16_t announced; /**< zone that was last told to the world */
     uint16_t confidence_pm; /**< share of the likelihood that speaks for `zone` */
     uint16_t decided_tick;  /**< when the levels were judged last */
-    uint16_t visit;         /**< slot in struct visits, or NO_INDEX */
-    uint16_t older, newer;  /**< neighbours in its list */
-    uint16_t chain;         /**< next in its hash bucket */
+    int16_t power;  /**< its transmitter at 1 m as shown so far, 1/16 dB, with `power_looks` */
+    uint16_t visit; /**< slot in struct visits, or NO_INDEX */
+    uint16_t older, newer; /**< neighbours in its list */
+    uint16_t chain;        /**< next in its hash bucket */
     uint8_t receiver[TRACK_SLOTS];
     uint8_t lead_db[TRACK_SLOTS]; /**< most by which it was ahead of every other zone's receivers */
+    uint8_t power_looks;
     uint8_t slots_n;
     uint8_t list; /**< enum track_list */
     bool dirty;   /**< something is to be told, the batch was full */

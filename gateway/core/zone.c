@@ -3,15 +3,22 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Path loss exponent 2.2: indoors with line of sight for some of the receivers; 1.6 to 3 all serve. */
-#define PATH_EXPONENT 2.2
+/* Path loss exponent 1.8: a hall in which most receivers are in line of sight; 1.6 to 2.6 all serve. */
+#define PATH_EXPONENT 1.8
 /* What is left unexplained by it, one sigma, and where a receiver stops to be believed (Huber). Receivers
  * differ from the law by -7 to +6 dB and stay so, on top of fading; a smaller sigma takes that for evidence
  * and flaps along borders. */
-#define SIGMA_DB 6.5
+#define SIGMA_DB 5.5
 #define HUBER    (15 * 16)
+/* A transmitter's power as this track showed it so far, one sigma: bodies turn, the transmitter does not. The
+ * mean is over this many looks (20 s at least), and is used after the first few. */
+#define POWER_SIGMA_DB 2.5
+#define POWER_HUBER    (8 * 16)
+#define POWER_LOOKS    100
+#define POWER_MIN      4
 /* A receiver that should hear somebody at more than this and does not, speaks against the point. It
  * counts a third: it may also be busy, or its radio scheduled elsewhere. */
 #define FLOOR_DBM      (-92)
@@ -46,8 +53,8 @@
 
 /** Levels at the moment of decision, aged, strongest first not required. */
 struct levels {
-    int level[RECEIVERS_MAX]; /**< 1/16 dB; only where `heard` */
-    uint32_t heard;           /**< by receiver index */
+    int level[RECEIVERS_MAX]; /**< 1/16 dB, less the receiver's offset; only where `heard` */
+    uint32_t heard, fading;   /**< by receiver index; fading: silent for a while */
     uint16_t strongest;
     int floor;
 };
@@ -133,6 +140,11 @@ static struct box bounds(struct zone_map *m, const struct plan *plan)
     return polygons && m->placed != 0 ? b : none;
 }
 
+int zone_gain(double square_m2)
+{
+    return (int)lround(-16 * 5 * PATH_EXPONENT * log10(fmax(square_m2, 1)));
+}
+
 static void add_point(struct zone_map *m, const struct plan *plan, double x, double y)
 {
     m->zone[m->points_n] = zone_at(plan, x, y);
@@ -140,8 +152,7 @@ static void add_point(struct zone_map *m, const struct plan *plan, double x, dou
         double dx = x - plan->receivers[r].x_m, dy = y - plan->receivers[r].y_m;
 
         /* Receivers hang about a metre above or below a pocket: that bounds the near field. */
-        m->gain[r][m->points_n] =
-            (int16_t)lround(-16 * 5 * PATH_EXPONENT * log10(dx * dx + dy * dy + 1));
+        m->gain[r][m->points_n] = (int16_t)zone_gain(dx * dx + dy * dy + 1);
     }
     m->points_n++;
 }
@@ -170,7 +181,8 @@ void zone_map_build(struct zone_map *m, const struct plan *plan)
                       b.y0 + (b.y1 - b.y0) * (j + 0.5) / lines);
 }
 
-static struct levels levels_at(const struct track *t, int64_t t_us)
+static struct levels levels_at(const struct track *t, const int16_t offset[RECEIVERS_MAX],
+                               int64_t t_us)
 {
     struct levels v = {.strongest = NO_INDEX, .floor = FLOOR_DBM * 16};
     int weakest = 0;
@@ -183,8 +195,10 @@ static struct levels levels_at(const struct track *t, int64_t t_us)
             level -= (int)(over * (16 * FADE_DB_PER_S) / NOREN_US_PER_S);
         if (level < (FLOOR_DBM - 8) * 16)
             continue;
-        v.level[t->receiver[i]] = level;
         v.heard |= UINT32_C(1) << t->receiver[i];
+        v.fading |= (uint32_t)(over > 0) << t->receiver[i];
+        level -= offset[t->receiver[i]];
+        v.level[t->receiver[i]] = level;
         weakest = level < weakest ? level : weakest;
         if (v.strongest == NO_INDEX || level > v.level[v.strongest])
             v.strongest = t->receiver[i];
@@ -227,14 +241,15 @@ static struct list_zone hear_list(const struct plan_zone *z, const struct track 
     return ret;
 }
 
-static bool is_fading(const struct list_zone *z, const struct track *t)
+static bool is_fading(const struct list_zone *z, const struct track *t, const struct levels *v)
 {
-    return z->level != t->level[z->slot];
+    return (v->fading >> t->receiver[z->slot] & 1) != 0;
 }
 
 /** Remembers by how much the committed zone is ahead of all others, with the receiver that made it so. Not for
  * a challenger: its lead is what it needs to win. Not over silence, which says nothing about the other side. */
-static void learn_lead(struct list_zone zones[ZONES_MAX], uint16_t zones_n, struct track *t)
+static void learn_lead(struct list_zone zones[ZONES_MAX], uint16_t zones_n, struct track *t,
+                       const struct levels *v)
 {
     const struct list_zone *second = NULL;
     struct list_zone *mine;
@@ -243,13 +258,13 @@ static void learn_lead(struct list_zone zones[ZONES_MAX], uint16_t zones_n, stru
     if (t->zone >= zones_n)
         return;
     mine = &zones[t->zone];
-    if (mine->slot == TRACK_SLOTS || is_fading(mine, t))
+    if (mine->slot == TRACK_SLOTS || is_fading(mine, t, v))
         return;
     for (uint16_t z = 0; z < zones_n; z++)
         if (z != t->zone && zones[z].slot < TRACK_SLOTS &&
             (second == NULL || zones[z].level > second->level))
             second = &zones[z];
-    if (second == NULL || is_fading(second, t))
+    if (second == NULL || is_fading(second, t, v))
         return;
     lead_db = (mine->level - second->level) / 16;
     lead_db = lead_db < LEAD_MAX_DB ? lead_db : LEAD_MAX_DB;
@@ -267,7 +282,7 @@ static void judge_lists(const struct zone_map *m, const struct plan *plan, const
 
     for (uint16_t z = 0; z < plan->zones_n; z++)
         zones[z] = hear_list(&plan->zones[z], t, v);
-    learn_lead(zones, plan->zones_n, t);
+    learn_lead(zones, plan->zones_n, t, v);
     for (uint16_t z = 0; z < plan->zones_n; z++) {
         zones[z].level -= zones[z].lead_db * (16 / 2);
         if (zones[z].slot < TRACK_SLOTS && zones[z].level > best)
@@ -304,10 +319,10 @@ static void add_cost(int cost[ZONE_POINTS], const int power[ZONE_POINTS],
     }
 }
 
-/** Cost of each point in sixteenths of a nat. False when too few receivers heard anything. */
-static bool cost_points(const struct zone_map *m, const struct levels *v, int cost[ZONE_POINTS])
+/** The transmitter's power at each point: what makes the mean of all levels come out right there. False when
+ * too few receivers heard anything. */
+static bool power_points(const struct zone_map *m, const struct levels *v, int power[ZONE_POINTS])
 {
-    int power[ZONE_POINTS] = {0};
     int heard_n = 0;
 
     for (int r = 0; r < RECEIVERS_MAX; r++) {
@@ -321,25 +336,51 @@ static bool cost_points(const struct zone_map *m, const struct levels *v, int co
         return false;
     for (int p = 0; p < ZONE_POINTS; p++)
         power[p] /= heard_n;
+    return true;
+}
+
+/** Cost of each point in sixteenths of a nat. */
+static void cost_points(const struct zone_map *m, const struct levels *v,
+                        const int16_t offset[RECEIVERS_MAX], const struct track *t,
+                        const int power[ZONE_POINTS], int cost[ZONE_POINTS])
+{
     for (int r = 0; r < RECEIVERS_MAX; r++) {
         bool silent = (v->heard & UINT32_C(1) << r) == 0;
 
         if ((m->placed & UINT32_C(1) << r) != 0)
-            add_cost(cost, power, m->gain[r], silent ? v->floor : v->level[r], silent);
+            add_cost(cost, power, m->gain[r], silent ? v->floor - offset[r] : v->level[r], silent);
     }
     /* e was in 1/16 dB and weighed by 10 / 16: 16 e^2 / (2 sigma^2 256) */
     for (int p = 0; p < ZONE_POINTS; p++)
         cost[p] /= (int)(20 * SIGMA_DB * SIGMA_DB);
-    return true;
+    if (t->power_looks < POWER_MIN)
+        return;
+    for (int p = 0; p < ZONE_POINTS; p++) {
+        int e = abs(power[p] - t->power);
+        int h = e < POWER_HUBER ? e : POWER_HUBER;
+
+        cost[p] += h * (2 * e - h) / (int)(32 * POWER_SIGMA_DB * POWER_SIGMA_DB);
+    }
 }
 
-static void judge_plane(const struct zone_map *m, const struct levels *v, struct verdict *ret)
+/** Takes what the transmitter seems to be now into what is known of it. */
+static void learn_power(struct track *t, int power)
 {
-    int cost[ZONE_POINTS] = {0};
+    if (t->power_looks < POWER_LOOKS)
+        t->power_looks++;
+    t->power = (int16_t)(t->power + (power - t->power) / t->power_looks);
+}
+
+static void judge_plane(const struct zone_map *m, const struct levels *v,
+                        const int16_t offset[RECEIVERS_MAX], struct track *t, struct verdict *ret)
+{
+    int cost[ZONE_POINTS] = {0}, power[ZONE_POINTS] = {0};
+    int64_t mean = 0;
     int best = INT32_MAX;
 
-    if (!cost_points(m, v, cost))
+    if (!power_points(m, v, power))
         return;
+    cost_points(m, v, offset, t, power, cost);
     for (uint16_t p = 0; p < m->points_n; p++)
         best = cost[p] < best ? cost[p] : best;
     for (uint16_t p = 0; p < m->points_n; p++) {
@@ -347,7 +388,9 @@ static void judge_plane(const struct zone_map *m, const struct levels *v, struct
 
         ret->mass[candidate(m->zone[p])] += w;
         ret->total += w;
+        mean += (int64_t)w * power[p];
     }
+    learn_power(t, (int)(mean / (int64_t)ret->total));
 }
 
 /** Log likelihood ratio of two zones in sixteenths of a nat, within +-LEAD_MAX_NAT16. */
@@ -386,7 +429,8 @@ static bool challenge(const struct zone_map *m, const struct verdict *v, struct 
     return best == t->challenger && sum >= ENOUGH_NAT_MS && now_ms - t->challenge_ms >= DWELL_MS;
 }
 
-bool zone_decide(const struct zone_map *m, const struct plan *plan, struct track *t, int64_t t_us)
+bool zone_decide(const struct zone_map *m, const struct plan *plan,
+                 const int16_t offset[RECEIVERS_MAX], struct track *t, int64_t t_us)
 {
     int64_t look_us = track_age_us(t->decided_tick, t_us);
     struct verdict verdict = {.total = 0};
@@ -396,13 +440,13 @@ bool zone_decide(const struct zone_map *m, const struct plan *plan, struct track
     if (look_us < DECIDE_EVERY_US)
         return false;
     t->decided_tick = track_tick(t_us);
-    v = levels_at(t, t_us);
+    v = levels_at(t, offset, t_us);
     if (v.strongest == NO_INDEX)
         return false;
     if ((m->listed >> v.strongest & 1) != 0)
         judge_lists(m, plan, &v, t, &verdict);
     else if (m->points_n > 0)
-        judge_plane(m, &v, &verdict);
+        judge_plane(m, &v, offset, t, &verdict);
     if (verdict.total == 0)
         return false;
     for (uint16_t z = 0; z < plan->zones_n; z++)

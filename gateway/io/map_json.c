@@ -30,6 +30,26 @@ static bool read_receiver(struct plan *p, const struct doc *d)
     return true;
 }
 
+static bool read_beacon(struct plan *p, const struct doc *d)
+{
+    static const char *const keys[] = {"id", "x_m", "y_m", "z_m", NULL};
+    struct plan_beacon b = {.id = ""};
+    struct doc id = doc_member(d, "id");
+
+    if (!doc_object(d, keys) || !doc_id(d, "id", b.id) ||
+        !doc_opt_real(d, "x_m", -COORDINATE_MAX_M, COORDINATE_MAX_M, &b.x_m) ||
+        !doc_opt_real(d, "y_m", -COORDINATE_MAX_M, COORDINATE_MAX_M, &b.y_m) ||
+        !doc_opt_real(d, "z_m", -COORDINATE_MAX_M, COORDINATE_MAX_M, &b.z_m))
+        return false;
+    if (doc_member(d, "x_m").v == NULL || doc_member(d, "y_m").v == NULL)
+        return doc_refuse(d, "needs x_m and y_m: a beacon teaches only from a known place");
+    for (uint16_t i = 0; i < p->beacons_n; i++)
+        if (strcmp(p->beacons[i].id, b.id) == 0)
+            return doc_refuse(&id, "\"%s\" is used twice; every beacon has its own id", b.id);
+    p->beacons[p->beacons_n++] = b;
+    return true;
+}
+
 static bool read_polygon(struct plan_zone *z, const struct doc *list)
 {
     double area = 0;
@@ -128,19 +148,20 @@ static bool read_each(struct plan *p, const struct doc *list,
 
 static bool read_map(struct plan *p, const struct doc *d)
 {
-    static const char *const keys[] = {"$schema", "revision", "receivers",
+    static const char *const keys[] = {"$schema", "revision", "receivers", "beacons",
                                        "zones",   "no_track", NULL};
-    struct doc receivers, zones, no_track;
+    struct doc receivers, beacons, zones, no_track;
     int64_t revision;
 
     if (p->zones_n > 0 || p->receivers_n > 0 || p->plates_n > 0 || p->campaigns_n > 0)
         return doc_refuse(d, "the map must be read first, into an empty plan");
     return doc_object(d, keys) && doc_opt_i64(d, "revision", 0, INT64_MAX, &revision) &&
            doc_array(d, "receivers", RECEIVERS_MAX, &receivers) &&
+           doc_array(d, "beacons", BEACONS_MAX, &beacons) &&
            doc_array(d, "zones", ZONES_MAX, &zones) &&
            doc_array(d, "no_track", ZONES_MAX, &no_track) &&
-           read_each(p, &receivers, read_receiver) && read_each(p, &zones, read_zone) &&
-           read_no_track(p, &no_track);
+           read_each(p, &receivers, read_receiver) && read_each(p, &beacons, read_beacon) &&
+           read_each(p, &zones, read_zone) && read_no_track(p, &no_track);
 }
 
 int plan_read_map(struct plan *p, const char *json, size_t n, char ret_error[PLAN_ERROR_SIZE])

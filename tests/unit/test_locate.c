@@ -1,5 +1,5 @@
-/* Zones on recorded walks: share of time in the right zone and number of switches, through the same
- * people_step() that runs in a store; and the bounds of the table under a flood. */
+/* Offsets of receivers learnt from fixed beacons, the bounds of the table under a flood, and edges of polygons.
+ * How often a zone is right is scored on recorded walks by tests/quality/zone_quality.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -110,203 +110,58 @@ static void door_map(void)
     people_plan(people, NULL, plan);
 }
 
-#define HALL_X 10.35
-#define HALL_Y 8.8
-
-static void hall_map(void)
+/* Four beacons at known places, seven receivers of which each hears its own number of dB too much. */
+static void test_fixed_beacons_teach_offsets(void UNUSED **state)
 {
-    read_receivers("floor-receivers.csv");
-    add_rectangle("sw", 0, 0, HALL_X, HALL_Y);
-    add_rectangle("se", HALL_X, 0, 2 * HALL_X, HALL_Y);
-    add_rectangle("nw", 0, HALL_Y, HALL_X, 2 * HALL_Y);
-    add_rectangle("ne", HALL_X, HALL_Y, 2 * HALL_X, 2 * HALL_Y);
-    people_plan(people, NULL, plan);
-}
-
-static uint16_t door_truth(char **fields)
-{
-    return fields[4][0] == 'i' ? 1 : 0;
-}
-
-static uint16_t hall_truth(char **fields)
-{
-    return zone_at(plan, strtod(fields[4], NULL), strtod(fields[5], NULL));
-}
-
-struct score {
-    double right, all;
-    int switches, true_switches;
-    double late_s
-        [16]; /* of each true switch that was followed, to the first moment in the right zone */
-    int late_n;
-};
-
-/* What is done to a recording, so that a setting that fits its noise by chance shows. */
-struct harm {
-    const char *name;
-    int lost_percent, noise_db, shift_db;
-    int64_t cut_us; /* rows before this are not there */
-};
-
-static const struct harm HARMS[] = {
-    {"as recorded", 0, 0, 0, 0},      {"30 % lost", 30, 0, 0, 0},
-    {"noise +-4 dB", 0, 4, 0, 0},     {"8 dB stronger", 0, 0, 8, 0},
-    {"8 dB weaker", 0, 0, -8, 0},     {"first 30 s cut", 0, 0, 0, 30000000},
-    {"lost and noisy", 30, 4, -5, 0},
-};
-
-#define HARMS_N (sizeof(HARMS) / sizeof(HARMS[0]))
-
-static uint32_t next_random(uint64_t *random)
-{
-    *random = *random * 6364136223846793005U + 1442695040888963407U;
-    return (uint32_t)(*random >> 33);
-}
-
-static int by_value(const void *a, const void *b)
-{
-    double d = *(const double *)a - *(const double *)b;
-
-    return d < 0 ? -1 : d > 0;
-}
-
-static double median_late_s(struct score *s)
-{
-    qsort(s->late_s, (size_t)s->late_n, sizeof(s->late_s[0]), by_value);
-    return s->late_n > 0 ? s->late_s[s->late_n / 2] : -1;
-}
-
-/* Accounts for the time up to `t_us`, and for what is true from then on. */
-static void count(struct score *s, uint16_t told, uint16_t *truth, uint16_t now, int64_t gap_us,
-                  int64_t t_us, int64_t *switched_us)
-{
-    s->all += (double)gap_us;
-    s->right += told == *truth ? (double)gap_us : 0;
-    if (*switched_us >= 0 && told == *truth) {
-        if (s->late_n < 16)
-            s->late_s[s->late_n++] = (double)(t_us - *switched_us) / 1e6;
-        *switched_us = -1;
-    }
-    if (*truth != NO_INDEX && now != *truth) {
-        s->true_switches++;
-        *switched_us = t_us;
-    }
-    *truth = now;
-}
-
-/** Runs a recording; the zone is what the events say, as a subscriber would see it. */
-static struct score run(const char *file, uint16_t (*truth_of)(char **fields),
-                        const struct harm *harm)
-{
-    struct obs o = {.kind = OBS_SIGHTING};
+    static const int more_db[] = {-7, 6, 0, 3, -5, 2, 1};
+    static const double at[][2] = {{3, 3}, {17, 4}, {5, 14}, {16, 13}};
     struct batch *out = calloc(1, sizeof(*out));
-    struct score s = {.all = 0};
-    uint16_t told = NO_INDEX, truth = NO_INDEX;
-    uint64_t random = 4; /* the seed */
-    int64_t switched_us = -1;
-    char line[128], *fields[FIELDS_MAX];
-    FILE *f = open_data(file);
+    struct obs o = {.kind = OBS_SIGHTING};
+    uint64_t random = 7; /* the seed */
+    double off[7], mean = 0;
 
-    people_init(people);
+    assert_non_null(out);
+    for (int r = 0; r < 7; r++) {
+        struct plan_receiver *x = &plan->receivers[plan->receivers_n++];
+
+        snprintf(x->id, sizeof(x->id), "r%d", r);
+        x->x_m = 3.0 * r;
+        x->y_m = r % 2 == 0 ? 0 : 17;
+        x->placed = true;
+    }
+    for (int b = 0; b < 4; b++) {
+        struct plan_beacon *x = &plan->beacons[plan->beacons_n++];
+
+        snprintf(x->id, sizeof(x->id), "fixed-%d", b);
+        x->x_m = at[b][0];
+        x->y_m = at[b][1];
+    }
     people_plan(people, NULL, plan);
-    o.t_us = harm->cut_us;
-    o.u.sighting.who = (struct who){WHO_MEMBER, "m-walker"};
-    o.u.sighting.consent = CONSENT_ALL;
-    while (next_row(f, line, fields) != NULL) {
-        int64_t t_us = strtoll(fields[0], NULL, 10);
-        int noise_db = (int)(next_random(&random) % (2 * (unsigned)harm->noise_db + 1));
+    o.u.sighting.who.kind = WHO_TAG;
+    for (int i = 0; i < 28 * 200; i++) {
+        int b = i / 7 % 4, r = i % 7;
+        double dx = at[b][0] - plan->receivers[r].x_m, dy = at[b][1] - plan->receivers[r].y_m;
 
-        if (t_us < harm->cut_us)
-            continue;
-        count(&s, told, &truth, truth_of(fields), t_us - o.t_us, t_us, &switched_us);
-        o.t_us = t_us;
-        if (next_random(&random) % 100 < (unsigned)harm->lost_percent)
-            continue;
-        o.u.sighting.receiver = plan_find_receiver(plan, fields[1]);
-        o.u.sighting.rssi_dbm =
-            (int16_t)(strtol(fields[3], NULL, 10) + noise_db - harm->noise_db + harm->shift_db);
+        random = random * 6364136223846793005U + 1442695040888963407U;
+        o.t_us = i * 10000LL;
+        o.u.sighting.receiver = (uint16_t)r;
+        snprintf(o.u.sighting.who.ref, NOREN_ID_SIZE, "fixed-%d", b);
+        o.u.sighting.rssi_dbm = (int16_t)(-60 - 2 * b + zone_gain(dx * dx + dy * dy) / 16 +
+                                          more_db[r] + (int)(random >> 33) % 9 - 4);
         batch_clear(out);
         people_step(people, plan, &o, out);
-        for (size_t i = 0; i < out->events_n; i++) {
-            if (out->events[i].kind != EVENT_VISIT_ZONE)
-                continue;
-            s.switches += told != NO_INDEX;
-            told = plan_find_zone(plan, out->events[i].u.visit_zone.zone);
-        }
+        assert_int_equal(out->events_n, 0);
     }
-    fclose(f);
+    assert_int_equal(people->locate.tracks_n, 0); /* a fixed beacon is nobody */
+    assert_int_equal(people->mounts.heard, 28 * 200);
+    for (int r = 0; r < 7; r++) {
+        off[r] = people->mounts.offset[r] / 16.0 - more_db[r];
+        mean += off[r] / 7;
+    }
+    for (int r = 0; r < 7; r++)
+        assert_true(off[r] - mean > -2.5 && off[r] - mean < 2.5);
+    assert_true(people->mounts.offset[0] < -3 * 16 && people->mounts.offset[1] > 3 * 16);
     free(out);
-    /* The hall's files hold a few rows out of order, and levels like +42 dBm. */
-    assert_true(people->locate.stale + people->refused <= 2);
-    print_message("%-40s %-14s right %.3f of %.0f s, %d switches, %d true, median %.1f s late\n",
-                  file, harm->name, s.right / s.all, s.all / 1e6, s.switches, s.true_switches,
-                  median_late_s(&s));
-    return s;
-}
-
-static void assert_score(struct score s, double right, double switches)
-{
-    assert_true(s.right >= right * s.all);
-    assert_true(s.switches <= switches * s.true_switches);
-}
-
-/* Every transition, no other, whatever happens to the levels; the floors leave 1 to 2 %. */
-static void test_door_walk(void UNUSED **state)
-{
-    door_map();
-    for (size_t i = 0; i < HARMS_N; i++) {
-        struct score s = run("door-walk.csv", door_truth, &HARMS[i]);
-
-        assert_true(s.right >= 0.965 * s.all);
-        assert_int_equal(s.switches, s.true_switches);
-        assert_true(median_late_s(&s) <= 1.5);
-    }
-}
-
-/* The photo sensor sees the front of the car, the tag is metres behind: about 8 s between a truth and the
- * moment when the tag itself passes the door, which no level can tell. */
-static void test_door_car(void UNUSED **state)
-{
-    door_map();
-    for (size_t i = 0; i < HARMS_N; i++) {
-        struct score s = run("door-car.csv", door_truth, &HARMS[i]);
-
-        assert_true(s.right >= 0.835 * s.all);
-        assert_int_equal(s.switches, s.true_switches);
-    }
-}
-
-/* Four walks; two go along a border, a third of a metre beside it. */
-static struct score run_hall(const struct harm *harm)
-{
-    static const char *const files[] = {
-        "floor-rectangular-without-rotation.csv",
-        "floor-zigzagging-with-rotation.csv",
-        "floor-straight-01.csv",
-        "floor-straight-05.csv",
-    };
-    struct score sum = {.all = 0};
-
-    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-        struct score s = run(files[i], hall_truth, harm);
-
-        assert_true(s.right >= 0.7 * s.all);
-        sum.right += s.right;
-        sum.all += s.all;
-        sum.switches += s.switches;
-        sum.true_switches += s.true_switches;
-    }
-    print_message("%-40s %-14s right %.3f, %d switches, %d true\n", "hall", harm->name,
-                  sum.right / sum.all, sum.switches, sum.true_switches);
-    return sum;
-}
-
-static void test_hall(void UNUSED **state)
-{
-    hall_map();
-    assert_score(run_hall(&HARMS[0]), 0.85, 1.3);
-    for (size_t i = 1; i < HARMS_N; i++)
-        assert_score(run_hall(&HARMS[i]), 0.77, 2);
 }
 
 static void hear(const char *ref, int64_t t_us, struct batch *out)
@@ -391,9 +246,7 @@ static void test_polygon_edges(void UNUSED **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_door_walk, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_door_car, setup, teardown),
-        cmocka_unit_test_setup_teardown(test_hall, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fixed_beacons_teach_offsets, setup, teardown),
         cmocka_unit_test_setup_teardown(test_flood_evicts_no_member, setup, teardown),
         cmocka_unit_test_setup_teardown(test_members_are_not_evicted_by_tags, setup, teardown),
         cmocka_unit_test_setup_teardown(test_polygon_edges, setup, teardown),

@@ -17,6 +17,7 @@
 
 static const char good_map[] =
     "{'receivers':[{'id':'r1','x_m':0,'y_m':1.5,'z_m':2},{'id':'r2'}],"
+    "'beacons':[{'id':'tag-7','x_m':3,'y_m':2.5,'z_m':2}],"
     "'zones':[{'id':'sofas','polygon':[[0,0],[4,0],[4,4],[0,4]]},{'id':'door','receivers':['r2']}],"
     "'no_track':['door']}";
 static const char good_planogram[] =
@@ -76,6 +77,8 @@ static void test_good_documents(void **state UNUSED)
     const struct plan_campaign *c = &p->campaigns[0];
 
     assert_int_equal(p->receivers_n, 2);
+    assert_int_equal(p->beacons_n, 1);
+    assert_true(p->beacons[0].x_m == 3 && p->beacons[0].y_m == 2.5);
     assert_true(p->receivers[0].placed && p->receivers[0].y_m == 1.5 && !p->receivers[1].placed);
     assert_int_equal(p->zones_n, 2);
     assert_int_equal(p->zones[0].corners_n, 4);
@@ -198,6 +201,9 @@ static void test_bad_maps(void **state UNUSED)
         {"{'receivers':[{'id':'r','x_m':1e9,'y_m':0}]}", "receivers[0].x_m: is 1e+09"},
         {"{'receivers':[{'id':'r'},{'id':'r'}]}", "receivers[1].id: \"r\" is used twice"},
         {"{'receivers':[{'id':'r','addr':'x'}]}", "unknown name \"addr\""},
+        {"{'beacons':[{'id':'b','x_m':1}]}", "beacons[0]: needs x_m and y_m"},
+        {"{'beacons':[{'id':'b','x_m':1,'y_m':2},{'id':'b','x_m':1,'y_m':2}]}",
+         "beacons[1].id: \"b\" is used twice"},
         {"{'zones':[{'id':'z'}]}", "zones[0]: needs either polygon or receivers"},
         {"{'zones':[{'id':'z','receivers':['q']}]}", "zones[0].receivers[0]: no receiver has"},
         {"{'zones':[{'id':'z','receivers':[]}]}", "zones[0].receivers: is empty"},

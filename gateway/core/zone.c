@@ -3,7 +3,6 @@
 
 #include <limits.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Path loss exponent 1.8: a hall in which most receivers are in line of sight; 1.6 to 2.6 all serve. */
@@ -356,7 +355,8 @@ static void cost_points(const struct zone_map *m, const struct levels *v,
     if (t->power_looks < POWER_MIN)
         return;
     for (int p = 0; p < ZONE_POINTS; p++) {
-        int e = abs(power[p] - t->power);
+        int d = power[p] - t->power;
+        int e = d < 0 ? -d : d;
         int h = e < POWER_HUBER ? e : POWER_HUBER;
 
         cost[p] += h * (2 * e - h) / (int)(32 * POWER_SIGMA_DB * POWER_SIGMA_DB);

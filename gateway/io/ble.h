@@ -24,10 +24,21 @@ struct ble_packet {
     uint8_t bytes[BLE_PACKET_MAX];
 };
 
+/** What the scan keeper did, and why. */
+struct ble_scan {
+    int64_t readds;       /**< silence: our monitor was put up again */
+    int64_t power_cycles; /**< still silence, or refusals: the adapter was switched off and on */
+    int64_t reports;      /**< and still silence: said in ble_degraded until something is heard */
+    int64_t removals;     /**< somebody removed our monitor; put up again at once */
+    int64_t returns;      /**< an adapter that was gone came back */
+    int64_t refused;      /**< commands that the kernel or the controller refused */
+    int64_t unanswered;   /**< commands without an answer in time */
+};
+
 struct ble_counters {
     int64_t packets; /**< handed over */
     int64_t lost;    /**< dropped by a full socket buffer, as far as the kernel tells */
-    int64_t scan_restarts;
+    struct ble_scan scan;
 };
 
 struct ble;
@@ -35,8 +46,9 @@ struct ble;
 /** Opens the monitor channel and adds our advertisement monitor to each RADIO_HCI of the board.
  * `run_dir` (borrowed for the call) is where the handles of our monitors are remembered, because they
  * outlive the process: the next start removes what this one left. NULL: not remembered.
- * Returns 0 or -errno: -EPERM without CAP_NET_RAW; -EAFNOSUPPORT the kernel has no Bluetooth.
- * Without CAP_NET_ADMIN it still opens and listens to what others scan (see ble_degraded). */
+ * Returns 0 or -errno: -EAFNOSUPPORT the kernel has no Bluetooth. It opens without permissions too, and
+ * ble_degraded says what that costs: without CAP_NET_ADMIN it listens to what others scan, without
+ * CAP_NET_RAW it takes what the management socket tells, with neither it hears nothing. */
 int ble_open(struct ble **ret_ble, const struct board *board, const char *run_dir);
 
 /** Readable when packets, or work for the keeper, wait. */
@@ -56,7 +68,7 @@ bool ble_hold(struct ble *b, uint16_t adapter, int64_t now_us);
 void ble_release(struct ble *b, uint16_t adapter, int64_t now_us);
 
 /** NULL, or a sentence saying what is missing and the remedy. */
-const char *ble_degraded(const struct ble *b);
+const char *ble_degraded(struct ble *b);
 
 struct ble_counters ble_counters(const struct ble *b);
 

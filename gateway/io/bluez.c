@@ -28,14 +28,19 @@
 #include "io/bluez_uapi.h"
 #include "noren/cursor.h"
 
-#define BATCH 64
+#define BATCH     64
+#define FOUND_MAX 512
 /* A second of 3,000 adverts/s, each charged by the kernel with its buffer's true size (about 700 bytes). */
 #define RECEIVE_BUFFER (4 << 20)
 /* A stamp that is older than this was made before the wall clock was set; "now" is the better time. */
 #define STAMP_AGE_MAX_US 5000000
 
 struct ble {
-    int fd_monitor, fd_epoll;
+    int fd_monitor; /* -1: not permitted, advertisements come by mgmt */
+    int fd_epoll;
+    struct ble_packet found[FOUND_MAX]; /* from mgmt, waiting for ble_read */
+    size_t found_n;
+    char degraded[400];
     struct bluez_mgmt *mgmt; /* NULL when the mgmt socket could not be opened */
     struct ble_counters counters;
     int64_t last_us; /* packets are handed over in non-decreasing time */
@@ -119,6 +124,46 @@ static void prepare_batch(struct ble *b)
     }
 }
 
+/* Device Found of mgmt (6 bytes of address, address type 1 public or 2 random, RSSI, le32 flags, le16 length,
+ * data) as the HCI event that it was made of. The kernel does not say what kind of advertisement it was; it
+ * counts as one that nobody can connect to. Data of extended advertisements does not fit and is lost. */
+static void on_found(void *arg, uint16_t adapter, const uint8_t *params, size_t n)
+{
+    struct ble *b = arg;
+    struct rd r = rd_init(params, n);
+    const uint8_t *address = rd_take(&r, 6);
+    uint8_t type = rd_u8(&r), rssi = rd_u8(&r);
+    struct ble_packet *p = &b->found[b->found_n];
+    struct wr w;
+    uint16_t len;
+
+    (void)rd_le32(&r);
+    len = rd_le16(&r);
+    if (r.bad || r.n < len || type == 0)
+        return;
+    if (b->found_n == FOUND_MAX || len > 31) {
+        b->counters.lost++;
+        return;
+    }
+    p->t_us = clock_us(CLOCK_BOOTTIME);
+    if (!bluez_mgmt_heard(b->mgmt, adapter, p->t_us))
+        return;
+    w = wr_init(p->bytes, sizeof(p->bytes));
+    wr_u8(&w, HCI_EV_LE_META);
+    wr_u8(&w, (uint8_t)(12 + len));
+    wr_u8(&w, HCI_EV_LE_ADVERTISING_REPORT);
+    wr_u8(&w, 1);
+    wr_u8(&w, 0x03); /* ADV_NONCONN_IND */
+    wr_u8(&w, type - 1);
+    wr_copy(&w, address, 6);
+    wr_u8(&w, (uint8_t)len);
+    wr_copy(&w, r.p, len);
+    wr_u8(&w, rssi);
+    p->adapter = adapter;
+    p->n = (uint16_t)w.n;
+    b->found_n++;
+}
+
 int ble_open(struct ble **ret_ble, const struct board *board, const char *run_dir)
 {
     struct ble *b = calloc(1, sizeof(*b));
@@ -128,14 +173,20 @@ int ble_open(struct ble **ret_ble, const struct board *board, const char *run_di
         return -ENOMEM;
     b->fd_monitor = b->fd_epoll = -1;
     r = monitor_open(&b->fd_monitor);
+    if (r == -EPERM || r == -EACCES)
+        r = 0; /* then by mgmt */
     if (r == 0) {
         b->fd_epoll = epoll_create1(EPOLL_CLOEXEC);
-        r = b->fd_epoll < 0 ? -errno : watch(b->fd_epoll, b->fd_monitor);
+        r = b->fd_epoll < 0 ? -errno : 0;
     }
+    if (r == 0 && b->fd_monitor >= 0)
+        r = watch(b->fd_epoll, b->fd_monitor);
     if (r == 0)
         r = bluez_mgmt_open(&b->mgmt, board, run_dir, clock_us(CLOCK_BOOTTIME));
     if (r == 0)
         r = watch(b->fd_epoll, bluez_mgmt_fd(b->mgmt));
+    if (r == 0 && b->fd_monitor < 0)
+        r = bluez_mgmt_listen(b->mgmt, on_found, b);
     if (r < 0) {
         ble_close(b);
         return r;
@@ -196,6 +247,17 @@ static bool take_frame(struct ble *b, const uint8_t *frame, size_t n, struct ble
     return true;
 }
 
+static int take_found(struct ble *b, struct ble_packet *ret, size_t cap)
+{
+    size_t n = b->found_n < cap ? b->found_n : cap;
+
+    memcpy(ret, b->found, n * sizeof(*ret));
+    memmove(b->found, b->found + n, (b->found_n - n) * sizeof(*ret));
+    b->found_n -= n;
+    b->counters.packets += (int64_t)n;
+    return (int)n;
+}
+
 int ble_read(struct ble *b, struct ble_packet *ret, size_t cap)
 {
     int64_t boot_us = clock_us(CLOCK_BOOTTIME), wall_us = clock_us(CLOCK_REALTIME);
@@ -204,6 +266,8 @@ int ble_read(struct ble *b, struct ble_packet *ret, size_t cap)
 
     if (r < 0)
         return r;
+    if (b->fd_monitor < 0)
+        return take_found(b, ret, cap);
     prepare_batch(b);
     n = recvmmsg(b->fd_monitor, b->msgs, (unsigned)(cap < BATCH ? cap : BATCH), MSG_DONTWAIT, NULL);
     if (n < 0)
@@ -221,7 +285,8 @@ int ble_read(struct ble *b, struct ble_packet *ret, size_t cap)
 
 void ble_tick(struct ble *b, int64_t now_us)
 {
-    count_drops(b);
+    if (b->fd_monitor >= 0)
+        count_drops(b);
     bluez_mgmt_tick(b->mgmt, now_us);
 }
 
@@ -235,16 +300,25 @@ void ble_release(struct ble *b, uint16_t adapter, int64_t now_us)
     bluez_mgmt_release(b->mgmt, adapter, now_us);
 }
 
-const char *ble_degraded(const struct ble *b)
+const char *ble_degraded(struct ble *b)
 {
-    return bluez_mgmt_degraded(b->mgmt);
+    const char *scan = bluez_mgmt_degraded(b->mgmt);
+
+    if (b->fd_monitor >= 0)
+        return scan;
+    snprintf(
+        b->degraded, sizeof(b->degraded),
+        "no permission for the monitor channel (CAP_NET_RAW): advertisements are taken from the "
+        "management socket, extended ones are lost; start norend by its systemd unit%s%s",
+        scan != NULL ? "; " : "", scan != NULL ? scan : "");
+    return b->degraded;
 }
 
 struct ble_counters ble_counters(const struct ble *b)
 {
     struct ble_counters c = b->counters;
 
-    c.scan_restarts = bluez_mgmt_restarts(b->mgmt);
+    c.scan = bluez_mgmt_counters(b->mgmt);
     return c;
 }
 

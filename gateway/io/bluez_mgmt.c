@@ -32,12 +32,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "io/bluez_commands.h"
 #include "io/bluez_handles.h"
 #include "io/bluez_uapi.h"
 #include "noren/cursor.h"
 
-#define FILE_NAME     "ble-monitors"
-#define SCAN_INTERVAL 0x00a0 /* 100 ms, in units of 0.625 ms; the window is usually as long */
+#define FILE_NAME "ble-monitors"
 #define COMMAND_TIMEOUT_US \
     10000000 /* the kernel gives a controller 2 s a command, and may need several */
 #define SILENCE_US          10000000 /* first step of the keeper; doubles with every step without effect */
@@ -45,38 +45,6 @@
 #define CLOSE_TIMEOUT_MS    1000
 #define HOLD_MAX_US         5000000
 #define MESSAGE_MAX         512
-
-/* The numbers of COMMANDS[] below; what an adapter is doing, or about to do on the next tick. */
-enum step {
-    STEP_INFO,
-    STEP_LE,
-    STEP_FEATURES,
-    STEP_REMOVE,
-    STEP_CONFIG,
-    STEP_ADD,
-    STEP_POWER_OFF,
-    STEP_POWER_ON,
-    STEP_RUN,    /* our monitor is up; only the keeper acts */
-    STEP_HELD,   /* somebody needs the scan to be off for a moment */
-    STEP_ABSENT, /* no such adapter; an index-added event starts it */
-};
-
-struct command {
-    uint16_t opcode;
-    const char *name;
-};
-
-static const struct command COMMANDS[] = {
-    [STEP_INFO] = {MGMT_OP_READ_INFO, "to read its settings"},
-    [STEP_LE] = {MGMT_OP_SET_LE, "to enable low energy"},
-    [STEP_FEATURES] = {MGMT_OP_READ_ADV_MONITOR_FEATURES,
-                       "to list monitors (Linux 5.10 or newer?)"},
-    [STEP_REMOVE] = {MGMT_OP_REMOVE_ADV_MONITOR, "to remove our old monitor"},
-    [STEP_CONFIG] = {MGMT_OP_SET_DEF_SYSTEM_CONFIG, "to set the scan window"},
-    [STEP_ADD] = {MGMT_OP_ADD_ADV_PATTERNS_MONITOR, "to add an advertisement monitor"},
-    [STEP_POWER_OFF] = {MGMT_OP_SET_POWERED, "to switch off"},
-    [STEP_POWER_ON] = {MGMT_OP_SET_POWERED, "to switch on"},
-};
 
 struct adapter {
     uint16_t index;
@@ -91,13 +59,16 @@ struct adapter {
     int64_t acted_us; /* last step of the keeper */
     int64_t hold_us;  /* until when the scan is held off; 0 = it is not */
     unsigned rung;    /* steps of the keeper since the last advertisement */
+    bool reported;    /* the steps did not help */
 };
 
 struct bluez_mgmt {
     int fd;
     struct adapter adapters[BOARD_RADIOS_MAX];
     size_t adapters_n;
-    int64_t restarts;
+    struct ble_scan counters;
+    bluez_found_fn *found; /* NULL: advertisements come by the monitor channel */
+    void *found_arg;
     bool no_admin;
     char *run_dir; /* NULL: handles are not remembered */
     char sentence[256];
@@ -126,52 +97,6 @@ static void set_handle(struct bluez_mgmt *m, struct adapter *a, uint16_t handle)
 
 /* --- commands ----------------------------------------------------------------------------------- */
 
-/* Parameters of a step's command; all integers are little-endian. */
-static void write_parameters(struct wr *w, const struct adapter *a)
-{
-    switch (a->step) {
-    case STEP_LE:
-    case STEP_POWER_ON:
-        wr_u8(w, 1);
-        break;
-    case STEP_POWER_OFF:
-        wr_u8(w, 0);
-        break;
-    case STEP_REMOVE:
-        assert(a->handle != 0); /* 0 would remove everybody's */
-        wr_le(w, a->handle, 2);
-        break;
-    case STEP_CONFIG:
-        wr_le(w, MGMT_CONFIG_ADVMON_SCAN_INTERVAL, 2);
-        wr_u8(w, 2);
-        wr_le(w, SCAN_INTERVAL, 2);
-        wr_le(w, MGMT_CONFIG_ADVMON_SCAN_WINDOW, 2);
-        wr_u8(w, 2);
-        wr_le(w, a->window, 2);
-        /* With paired devices the kernel would listen to those alone for 300 of every 800 ms. */
-        wr_le(w, MGMT_CONFIG_ADVMON_INTERLEAVE_SCAN, 2);
-        wr_u8(w, 1);
-        wr_u8(w, 0);
-        break;
-    case STEP_ADD: {
-        static const uint8_t value[31] = {0x06}; /* general discoverable, no BR/EDR */
-
-        wr_u8(w, 1);    /* pattern_count */
-        wr_u8(w, 0x01); /* AD type: flags */
-        wr_u8(w, 0);    /* offset */
-        wr_u8(w, 1);    /* length */
-        wr_copy(w, value, sizeof(value));
-        break;
-    }
-    case STEP_INFO:
-    case STEP_FEATURES:
-    case STEP_RUN:
-    case STEP_HELD:
-    case STEP_ABSENT:
-        break;
-    }
-}
-
 /* Sends the command of the adapter's step. What cannot be sent is tried again by the tick. */
 static void send_command(struct bluez_mgmt *m, struct adapter *a, int64_t now_us)
 {
@@ -179,8 +104,8 @@ static void send_command(struct bluez_mgmt *m, struct adapter *a, int64_t now_us
     struct wr w = wr_init(buf, sizeof(buf)), p = wr_init(params, sizeof(params));
 
     assert(a->step < STEP_RUN);
-    write_parameters(&p, a);
-    wr_le(&w, COMMANDS[a->step].opcode, 2);
+    bluez_command_write(&p, a->step, a->handle, a->window);
+    wr_le(&w, BLUEZ_COMMANDS[a->step].opcode, 2);
     wr_le(&w, a->index, 2);
     wr_le(&w, p.n, 2);
     wr_copy(&w, params, p.n);
@@ -273,10 +198,11 @@ static void on_reply(struct bluez_mgmt *m, struct adapter *a, struct rd *r, int6
     uint16_t opcode = rd_le16(r);
     uint8_t status = rd_u8(r);
 
-    if (r->bad || a->step >= STEP_RUN || opcode != COMMANDS[a->step].opcode)
+    if (r->bad || a->step >= STEP_RUN || opcode != BLUEZ_COMMANDS[a->step].opcode)
         return;
     a->pending = false;
     a->status = status;
+    m->counters.refused += status != MGMT_STATUS_SUCCESS;
     if (status == MGMT_STATUS_PERMISSION_DENIED)
         m->no_admin = true;
     else if (a->step == STEP_INFO && status == MGMT_STATUS_INVALID_INDEX) {
@@ -297,11 +223,21 @@ static void on_message(struct bluez_mgmt *m, const uint8_t *bytes, size_t n, int
     if (r.bad || a == NULL)
         return;
     switch (event) {
+    case MGMT_EV_ADV_MONITOR_DEVICE_FOUND: /* le16 monitor, then as below */
+        (void)rd_le16(&r);
+        /* fall through */
+    case MGMT_EV_DEVICE_FOUND:
+        if (m->found != NULL && !r.bad)
+            m->found(m->found_arg, a->index, r.p, r.n);
+        break;
     case MGMT_EV_CMD_COMPLETE:
     case MGMT_EV_CMD_STATUS:
         on_reply(m, a, &r, now_us);
         break;
     case MGMT_EV_INDEX_ADDED:
+        m->counters.returns++;
+        a->acted_us = now_us;
+        a->rung = 0;
         go(m, a, STEP_INFO, now_us);
         break;
     case MGMT_EV_INDEX_REMOVED: /* its monitors went with it */
@@ -315,7 +251,7 @@ static void on_message(struct bluez_mgmt *m, const uint8_t *bytes, size_t n, int
         if (r.bad || a->handle == 0 || (handle != a->handle && handle != 0))
             break;
         set_handle(m, a, 0);
-        m->restarts++;
+        m->counters.removals++;
         if (a->step == STEP_RUN || a->step == STEP_REMOVE)
             go(m, a, after_removal(a), now_us);
         break;
@@ -348,6 +284,7 @@ bool bluez_mgmt_heard(struct bluez_mgmt *m, uint16_t adapter, int64_t t_us)
         return false;
     a->heard_us = t_us;
     a->rung = 0;
+    a->reported = false;
     return true;
 }
 
@@ -356,21 +293,30 @@ static int64_t patience_us(const struct adapter *a)
     return SILENCE_US << (a->rung < SILENCE_DOUBLES_MAX ? a->rung : SILENCE_DOUBLES_MAX);
 }
 
-/* Silence: first put the monitor up again, then switch the adapter off and on, each time waiting twice as
- * long (10 s .. 640 s), because an empty shop at night is silent too. The same for a command that is
- * refused again and again; until then it is repeated. */
+/* Silence: first put the monitor up again, then switch the adapter off and on, then say so; and go on
+ * switching, each time waiting twice as long (10 s .. 640 s), because an empty shop at night is silent too.
+ * The same for a command that is refused again and again; until then it is repeated. */
 static void keep(struct bluez_mgmt *m, struct adapter *a, int64_t now_us)
 {
     int64_t since_us = a->heard_us > a->acted_us ? a->heard_us : a->acted_us;
 
+    if (a->rung >= 2 && !a->reported && now_us - since_us >= SILENCE_US) {
+        a->reported = true;
+        m->counters.reports++;
+    }
     if (now_us - since_us < patience_us(a)) {
         if (a->step != STEP_RUN)
             send_command(m, a, now_us);
         return;
     }
-    m->restarts++;
     a->acted_us = now_us;
-    go(m, a, a->rung++ == 0 && a->step == STEP_RUN ? STEP_REMOVE : STEP_POWER_OFF, now_us);
+    if (a->rung++ == 0 && a->step == STEP_RUN) {
+        m->counters.readds++;
+        go(m, a, STEP_REMOVE, now_us);
+    } else {
+        m->counters.power_cycles++;
+        go(m, a, STEP_POWER_OFF, now_us);
+    }
 }
 
 void bluez_mgmt_tick(struct bluez_mgmt *m, int64_t now_us)
@@ -378,8 +324,10 @@ void bluez_mgmt_tick(struct bluez_mgmt *m, int64_t now_us)
     for (size_t i = 0; i < m->adapters_n; i++) {
         struct adapter *a = &m->adapters[i];
 
-        if (a->pending && now_us - a->sent_us >= COMMAND_TIMEOUT_US)
+        if (a->pending && now_us - a->sent_us >= COMMAND_TIMEOUT_US) {
             a->pending = false;
+            m->counters.unanswered++;
+        }
         if (a->hold_us != 0 && now_us >= a->hold_us)
             bluez_mgmt_release(m, a->index, now_us);
         if (a->step == STEP_HELD || a->step == STEP_ABSENT || a->pending || m->no_admin)
@@ -424,8 +372,8 @@ static const char *describe(struct bluez_mgmt *m, const struct adapter *a)
         snprintf(s, n, "hci%u is blocked: run `rfkill unblock bluetooth`", a->index);
     else if (a->status != MGMT_STATUS_SUCCESS && a->step < STEP_RUN)
         snprintf(s, n, "hci%u refused %s (mgmt status 0x%02x); see `journalctl -k -g hci%u`",
-                 a->index, COMMANDS[a->step].name, a->status, a->index);
-    else if (a->rung >= 2)
+                 a->index, BLUEZ_COMMANDS[a->step].name, a->status, a->index);
+    else if (a->reported)
         snprintf(s, n,
                  "hci%u hears no advertisement although the scan was restarted and the adapter "
                  "switched off and on: check its antenna, or plug it in again",
@@ -451,24 +399,28 @@ const char *bluez_mgmt_degraded(struct bluez_mgmt *m)
     return s;
 }
 
-int64_t bluez_mgmt_restarts(const struct bluez_mgmt *m)
+struct ble_scan bluez_mgmt_counters(const struct bluez_mgmt *m)
 {
-    return m->restarts;
+    return m->counters;
 }
 
 /* --- open, close -------------------------------------------------------------------------------- */
 
 /* The mgmt socket is told every advert too; unread, they would fill it until sends fail with ENOMEM. Only
- * what on_message understands passes. Little-endian in the message, big-endian in BPF. */
-static int attach_filter(int fd)
+ * what on_message understands passes, and adverts only when they are wanted. Little-endian in the message,
+ * big-endian in BPF. */
+static int attach_filter(int fd, bool adverts)
 {
     struct sock_filter code[] = {
         BPF_STMT(BPF_LD | BPF_H | BPF_ABS, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_CMD_COMPLETE << 8, 4, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_CMD_STATUS << 8, 3, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_INDEX_ADDED << 8, 2, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_INDEX_REMOVED << 8, 1, 0),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_ADV_MONITOR_REMOVED << 8, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_CMD_COMPLETE << 8, 7, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_CMD_STATUS << 8, 6, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_INDEX_ADDED << 8, 5, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_INDEX_REMOVED << 8, 4, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_ADV_MONITOR_REMOVED << 8, 3, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_DEVICE_FOUND << 8, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, MGMT_EV_ADV_MONITOR_DEVICE_FOUND << 8, 0, 2),
+        BPF_STMT(BPF_RET | BPF_K, adverts ? UINT32_MAX : 0),
         BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
         BPF_STMT(BPF_RET | BPF_K, 0),
     };
@@ -477,10 +429,18 @@ static int attach_filter(int fd)
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) < 0 ? -errno : 0;
 }
 
+int bluez_mgmt_listen(struct bluez_mgmt *m, bluez_found_fn *found, void *arg)
+{
+    m->found = found;
+    m->found_arg = arg;
+    return attach_filter(m->fd, true);
+}
+
 static uint16_t window_of(const struct board_radio *radio)
 {
-    return radio->scan_window_ms == 0 ? SCAN_INTERVAL
-                                      : (uint16_t)(radio->scan_window_ms * SCAN_INTERVAL / 100);
+    return radio->scan_window_ms == 0
+               ? BLUEZ_SCAN_INTERVAL
+               : (uint16_t)(radio->scan_window_ms * BLUEZ_SCAN_INTERVAL / 100);
 }
 
 static void recall_handles(struct bluez_mgmt *m)
@@ -508,7 +468,7 @@ int bluez_mgmt_open_fd(struct bluez_mgmt **ret_mgmt, int fd, const struct board 
         return -ENOMEM;
     }
     m->fd = fd;
-    r = attach_filter(fd);
+    r = attach_filter(fd, false);
     if (r == 0 && run_dir != NULL && (m->run_dir = strdup(run_dir)) == NULL)
         r = -ENOMEM;
     if (r < 0) {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "io/ble.h"
 #include "io/board.h"
 
 struct bluez_mgmt;
@@ -43,8 +44,14 @@ void bluez_mgmt_release(struct bluez_mgmt *m, uint16_t adapter, int64_t now_us);
 /** NULL, or a sentence saying what is missing and the remedy; valid until the next call. */
 const char *bluez_mgmt_degraded(struct bluez_mgmt *m);
 
-/** How often the keeper started the scan again since opening. */
-int64_t bluez_mgmt_restarts(const struct bluez_mgmt *m);
+/** What the keeper did since opening. */
+struct ble_scan bluez_mgmt_counters(const struct bluez_mgmt *m);
+
+/** An advertisement as mgmt tells it: le address, type, le16 flags.. (Device Found in mgmt-api). */
+typedef void bluez_found_fn(void *arg, uint16_t adapter, const uint8_t *params, size_t n);
+
+/** Takes advertisements from the mgmt socket: for who may not read the monitor channel. 0 or -errno. */
+int bluez_mgmt_listen(struct bluez_mgmt *m, bluez_found_fn *found, void *arg);
 
 /** Removes our own monitors, waiting at most a second for the kernel's answers, and closes. */
 void bluez_mgmt_close(struct bluez_mgmt *m);

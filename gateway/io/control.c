@@ -66,6 +66,8 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
     struct deliver_counters out = deliver_counters(d->deliver);
     struct adc_counters adc = sources_adc_counters(&d->sources);
     int64_t committed = db.events_committed;
+    struct ble_counters ble =
+        d->sources.ble != NULL ? ble_counters(d->sources.ble) : (struct ble_counters){0};
     const struct {
         const char *name;
         int64_t value;
@@ -80,7 +82,13 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
         {"adverts_coded", d->engine.radio.counters.coded},
         {"adverts_joined", d->engine.radio.counters.joined},
         {"adverts_cut", d->engine.radio.counters.cut + d->engine.radio.counters.overlong},
-        {"scan_restarts", d->sources.ble != NULL ? ble_counters(d->sources.ble).scan_restarts : 0},
+        {"scan_readds", ble.scan.readds},
+        {"scan_power_cycles", ble.scan.power_cycles},
+        {"scan_reports", ble.scan.reports},
+        {"scan_removed_by_others", ble.scan.removals},
+        {"scan_refusals", ble.scan.refused},
+        {"scan_unanswered", ble.scan.unanswered},
+        {"adapters_returned", ble.scan.returns},
         {"frames_good", adc.frames_good},
         {"frames_refused", adc.frames_refused},
         {"readings_lost", adc.ring_overflows},

@@ -103,5 +103,5 @@ report() { # good-frame share by the reader's and by the chips' own account
     good=$(counter .counters.frames_good) refused=$(counter .counters.frames_refused)
     echo "      frames: $good good, $refused refused, $((100 * good / (good + refused))) % good; the chips': $(guest \
         'cd /sys/module/hx711_bank/parameters; echo $(cat frames) clocked, $(cat power_downs) power-downs, $(cat straddled) straddled')"
-    echo "      adverts: $(counter '"\(.counters.adverts) heard, \(.counters.adverts_lost) lost, \(.counters.adverts_refused) refused, \(.counters.tokens_resolved) tokens, \(.counters.scan_restarts) scan restarts"')"
+    echo "      adverts: $(counter '"\(.counters.adverts) heard, \(.counters.adverts_lost) lost, \(.counters.adverts_refused) refused, \(.counters.tokens_resolved) tokens, \(.counters.scan_readds) re-adds, \(.counters.scan_power_cycles) power cycles"')"
 }

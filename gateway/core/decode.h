@@ -181,6 +181,17 @@ enum refusal decode_shelf_open(struct frame_shelf *s, const uint8_t key[16]);
 enum refusal decode_bthome_open(struct frame_bthome *b, const uint8_t address[6],
                                 const uint8_t key[16], uint8_t plain[DECODE_BTHOME_PLAIN]);
 
+/* Voltage x2, temperature x2, advertisements x4, time x4, as in a TLM frame. */
+#define DECODE_TLM_SIZE 12
+
+/** Opens an eTLM frame with the beacon's identity key; `window` is the beacon's clock with the lowest K bits
+ * cleared. False: the MIC is wrong; `ret_plain` is then untouched. */
+bool decode_etlm_open(const struct frame_eddystone_etlm *b, const uint8_t key[16], uint32_t window,
+                      uint8_t ret_plain[DECODE_TLM_SIZE]);
+
+/** The first temperature of an opened (or clear) frame in thousandths of a degree Celsius; false: none. */
+bool decode_bthome_temperature(const struct frame_bthome *b, int32_t *ret_mc);
+
 /* the decoders' own functions, for the table */
 enum refusal decode_ibeacon(struct rd body, struct frame *ret);
 void print_ibeacon(const struct frame *f, struct json *j);

@@ -265,6 +265,25 @@ static void print_value(struct json *j, const struct object *o, struct rd value)
     }
 }
 
+bool decode_bthome_temperature(const struct frame_bthome *b, int32_t *ret_mc)
+{
+    struct rd walk = b->objects, value;
+    uint8_t id;
+
+    while (next_object(&walk, &id, &value)) {
+        const struct object *o = &objects[id];
+        int64_t v = rd_sign_extend(rd_le(&value, o->size), 8U * o->size) * o->multiplier * 1000;
+
+        if (strcmp(o->name, "temperature") != 0)
+            continue;
+        for (int i = 0; i < o->decimals; i++)
+            v /= 10;
+        *ret_mc = (int32_t)v;
+        return true;
+    }
+    return false;
+}
+
 void print_bthome(const struct frame *f, struct json *j)
 {
     const struct frame_bthome *b = &f->u.bthome;

@@ -3,9 +3,10 @@
  *   aa fe | 20 | 01 version | ciphertext x12 | salt x2 | MIC x2
  *
  * Who holds the identity key and the beacon's clock can open it; a decoder has neither and says what is
- * there.
+ * there. The nonce is the clock of the beacon's EID window, 4 bytes, and the salt.
  */
 #include "core/decode.h"
+#include "core/eax.h"
 #include "core/eddystone.h"
 
 enum refusal decode_eddystone_etlm(struct rd body, struct frame *ret)
@@ -33,4 +34,16 @@ void print_eddystone_etlm(const struct frame *f, struct json *j)
     json_hex(j, b->salt, sizeof(b->salt));
     json_key(j, "mic");
     json_hex(j, b->mic, sizeof(b->mic));
+}
+
+bool decode_etlm_open(const struct frame_eddystone_etlm *b, const uint8_t key[16], uint32_t window,
+                      uint8_t ret_plain[DECODE_TLM_SIZE])
+{
+    uint8_t nonce[6];
+    struct wr w = wr_init(nonce, sizeof(nonce));
+
+    wr_be(&w, window, 4);
+    wr_copy(&w, b->salt, sizeof(b->salt));
+    return eax_open(key, nonce, sizeof(nonce), b->data, sizeof(b->data), b->mic, sizeof(b->mic),
+                    ret_plain);
 }

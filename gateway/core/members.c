@@ -3,30 +3,34 @@
 
 #include <string.h>
 
-/* 48 bytes of keys, then the rest packed: 56 bytes. */
+#include "noren/cursor.h"
+
 struct member_record {
-    uint8_t keys[MEMBERS_DATES_MAX][NOREN_DAY_KEY_SIZE];
     uint32_t name; /* offset of the ref in names */
     uint16_t bucket;
-    uint8_t consent;
-    uint8_t has; /* bit i: keys[i] is there */
+    uint8_t consent; /* and RECORD_STAFF */
+    uint8_t has;     /* bit i: there is a key in column i; RECORD_FORGOTTEN */
 };
 
-/* At most three quarters full, so that a look-up that finds nothing stays short. */
+#define RECORD_STAFF     0x80
+#define RECORD_FORGOTTEN 0x80
+#define NAME_WIPED       0x7f /* no ref begins with a control character */
+
+/* A slot: the low 17 bits are 1 + the record's number (0 = free), the others come from the token. */
+#define SLOT_RECORD_BITS 17
+#define SLOT_RECORD      (((uint64_t)1 << SLOT_RECORD_BITS) - 1)
+
+/* At most four fifths full, so that a look-up that finds nothing stays short. */
 static size_t slots_for(size_t capacity)
 {
-    size_t n = 16;
-
-    while (n / 4 * 3 < capacity * MEMBERS_STEPS)
-        n *= 2;
-    return n;
+    return capacity / 4 * 5 + 8;
 }
 
 size_t members_size(size_t capacity)
 {
-    return capacity * (sizeof(struct member_record) + NOREN_ID_SIZE +
-                       (size_t)MEMBERS_RUNS * NOREN_TOKEN_MAC_SIZE) +
-           slots_for(capacity) * sizeof(uint32_t);
+    return MEMBERS_RUNS * slots_for(capacity) * sizeof(uint64_t) +
+           capacity * (sizeof(struct member_record) +
+                       (size_t)MEMBERS_DATES_MAX * NOREN_DAY_KEY_SIZE + NOREN_ID_SIZE);
 }
 
 void members_init(struct members *m, void *memory, size_t capacity)
@@ -34,15 +38,21 @@ void members_init(struct members *m, void *memory, size_t capacity)
     size_t slots_n = slots_for(capacity);
     uint8_t *p = memory;
 
-    /* in the order of falling alignment */
+    /* in the order of falling alignment; keys by column, so that a day without keys is memory that was
+     * never touched */
     *m = (struct members){.memory = memory, .capacity = capacity, .slots_n = slots_n};
-    m->slots = (uint32_t *)memory;
-    p += slots_n * sizeof(uint32_t);
+    m->slots = (uint64_t *)memory;
+    p += MEMBERS_RUNS * slots_n * sizeof(uint64_t);
     m->records = (struct member_record *)(void *)p;
     p += capacity * sizeof(struct member_record);
-    m->macs = (uint8_t(*)[NOREN_TOKEN_MAC_SIZE])p;
-    p += capacity * MEMBERS_RUNS * NOREN_TOKEN_MAC_SIZE;
+    m->keys = (uint8_t(*)[NOREN_DAY_KEY_SIZE])p;
+    p += capacity * MEMBERS_DATES_MAX * NOREN_DAY_KEY_SIZE;
     m->names = (char *)p;
+}
+
+static uint8_t *key_of(const struct members *m, size_t i, int column)
+{
+    return m->keys[(size_t)column * m->capacity + i];
 }
 
 /* The column of keys for this date, opened if there is room; -1 when there is none. */
@@ -59,14 +69,17 @@ static int date_column(uint32_t dates[MEMBERS_DATES_MAX], uint32_t date)
 
 const char *members_add(struct members *m, const struct member *in)
 {
-    struct member_record r = {.bucket = in->bucket, .consent = in->consent};
+    struct member_record r = {
+        .bucket = in->bucket,
+        .consent = (uint8_t)((in->consent & CONSENT_ALL) | (in->staff ? RECORD_STAFF : 0))};
     uint32_t dates[MEMBERS_DATES_MAX];
     size_t n = strnlen(in->ref, sizeof(in->ref));
 
     if (m->n >= m->capacity)
         return "more members than the table was made for";
-    if (n == 0 || n == sizeof(in->ref))
-        return "member_ref must have 1 to 39 bytes";
+    if (n == 0 || n == sizeof(in->ref) || (unsigned char)in->ref[0] < 0x20 ||
+        in->ref[0] == NAME_WIPED)
+        return "member_ref must have 1 to 39 bytes and no control characters";
     if (in->bucket > 9999)
         return "bucket must be 0 to 9999";
     if (in->days_n > MEMBERS_DATES_MAX)
@@ -77,7 +90,7 @@ const char *members_add(struct members *m, const struct member *in)
 
         if (column < 0)
             return "the members together may have day keys of at most three dates";
-        memcpy(r.keys[column], in->days[i].key, NOREN_DAY_KEY_SIZE);
+        memcpy(key_of(m, m->n, column), in->days[i].key, NOREN_DAY_KEY_SIZE);
         r.has |= (uint8_t)(1 << column);
     }
     memcpy(m->dates, dates, sizeof(dates));
@@ -93,10 +106,27 @@ const char *members_add(struct members *m, const struct member *in)
  * the longest probe is that of a random table. */
 static size_t slot_of(const struct members *m, const uint8_t *mac)
 {
-    uint32_t h;
+    struct rd r = rd_init(mac, 4);
 
-    memcpy(&h, mac, sizeof(h));
-    return h & (m->slots_n - 1);
+    return (size_t)(rd_le(&r, 4) * m->slots_n >> 32);
+}
+
+/* 80 bits folded into the 47 above the record's: each bit of the token is in one of them. */
+static uint64_t slot_bits(const uint8_t *mac)
+{
+    struct rd r = rd_init(mac, NOREN_TOKEN_MAC_SIZE);
+    uint64_t high = rd_le(&r, 5), low = rd_le(&r, 5);
+
+    return (low ^ high << 7) << SLOT_RECORD_BITS;
+}
+
+static void insert(struct members *m, uint64_t *slots, const uint8_t *mac, size_t record)
+{
+    size_t s = slot_of(m, mac);
+
+    while (slots[s] != 0)
+        s = s + 1 < m->slots_n ? s + 1 : 0;
+    slots[s] = slot_bits(mac) | (record + 1);
 }
 
 /* Works out the tokens for `step` of the members before `until` that are yet to be done, `budget` at most.
@@ -104,46 +134,27 @@ static size_t slot_of(const struct members *m, const uint8_t *mac)
 static size_t fill_run(struct members *m, uint64_t step, size_t until, size_t budget)
 {
     size_t run = step % MEMBERS_RUNS, done = 0;
+    uint64_t *slots = m->slots + run * m->slots_n;
     uint32_t date = noren_utc_date((int64_t)step * NOREN_STEP_S);
     int column = -1;
 
     if (m->steps[run] != step) {
         m->steps[run] = step;
         m->filled[run] = 0;
+        memset(slots, 0, m->slots_n * sizeof(slots[0]));
     }
     for (int i = 0; i < MEMBERS_DATES_MAX; i++)
         if (m->dates[i] == date)
             column = i;
     for (; m->filled[run] < until && done < budget; m->filled[run]++, done++) {
-        const struct member_record *r = &m->records[m->filled[run]];
-        uint8_t *mac = m->macs[run * m->capacity + m->filled[run]];
+        uint8_t mac[NOREN_TOKEN_MAC_SIZE];
 
-        if (column >= 0 && (r->has & 1 << column) != 0)
-            noren_token_mac(r->keys[column], step, mac);
-        else
-            memset(mac, 0, NOREN_TOKEN_MAC_SIZE); /* all zero: no token; never entered */
+        if (column < 0 || (m->records[m->filled[run]].has & 1 << column) == 0)
+            continue;
+        noren_token_mac(key_of(m, m->filled[run], column), step, mac);
+        insert(m, slots, mac, m->filled[run]);
     }
     return done;
-}
-
-static void fill_slots(struct members *m, uint64_t now)
-{
-    static const uint8_t none[NOREN_TOKEN_MAC_SIZE];
-
-    memset(m->slots, 0, m->slots_n * sizeof(m->slots[0]));
-    for (uint64_t step = now - 1; step <= now + 1; step++) {
-        for (size_t i = 0; i < m->n; i++) {
-            size_t place = step % MEMBERS_RUNS * m->capacity + i;
-            size_t s = slot_of(m, m->macs[place]);
-
-            if (memcmp(m->macs[place], none, sizeof(none)) == 0)
-                continue;
-            while (m->slots[s] != 0)
-                s = (s + 1) & (m->slots_n - 1);
-            m->slots[s] = (uint32_t)place + 1;
-        }
-    }
-    m->now = now;
 }
 
 /* Keys of days before `date` are of no more use to us, and must not be to a thief. */
@@ -152,10 +163,9 @@ static void wipe_before(struct members *m, uint32_t date)
     for (int c = 0; c < MEMBERS_DATES_MAX; c++) {
         if (m->dates[c] == 0 || m->dates[c] >= date)
             continue;
-        for (size_t i = 0; i < m->n; i++) {
-            memset(m->records[i].keys[c], 0, NOREN_DAY_KEY_SIZE);
+        memset(key_of(m, 0, c), 0, m->n * NOREN_DAY_KEY_SIZE);
+        for (size_t i = 0; i < m->n; i++)
             m->records[i].has &= (uint8_t) ~(1 << c);
-        }
         m->dates[c] = 1; /* taken, and no date: the column cannot be used again */
     }
 }
@@ -190,7 +200,7 @@ void members_clock(struct members *m, int64_t utc_us, enum clock_quality quality
         return;
     if (m->now != now) {
         members_prepare(m, utc_us, SIZE_MAX);
-        fill_slots(m, now);
+        m->now = now;
         if (quality == CLOCK_SYNCED)
             wipe_before(m, noren_utc_date((int64_t)(now - 1) * NOREN_STEP_S));
     }
@@ -201,32 +211,86 @@ void members_clock(struct members *m, int64_t utc_us, enum clock_quality quality
              SIZE_MAX);
 }
 
-bool members_resolve(const struct members *m, uint8_t step_low,
-                     const uint8_t mac[NOREN_TOKEN_MAC_SIZE], struct member *ret)
+static bool is_forgotten(const struct member_record *r)
 {
-    const struct member_record *r;
-    size_t s;
+    return (r->has & RECORD_FORGOTTEN) != 0;
+}
 
-    if (!m->open || m->n == 0)
-        return false;
-    for (s = slot_of(m, mac); m->slots[s] != 0; s = (s + 1) & (m->slots_n - 1)) {
-        size_t place = m->slots[s] - 1;
+static void tell(const struct members *m, const struct member_record *r, struct member *ret)
+{
+    const char *name = m->names + r->name;
 
-        /* not constant time: a token is spoken in the clear, there is no secret to leak by timing */
-        if ((uint8_t)m->steps[place / m->capacity] != step_low ||
-            memcmp(m->macs[place], mac, NOREN_TOKEN_MAC_SIZE) != 0)
+    *ret = (struct member){.consent = r->consent & CONSENT_ALL,
+                           .bucket = r->bucket,
+                           .staff = (r->consent & RECORD_STAFF) != 0};
+    memcpy(ret->ref, name, strlen(name) + 1);
+}
+
+enum token_verdict members_resolve(const struct members *m, uint8_t step_low,
+                                   const uint8_t mac[NOREN_TOKEN_MAC_SIZE], struct member *ret)
+{
+    int8_t ahead = (int8_t)(step_low - (uint8_t)m->now);
+    uint64_t step = m->now + (uint64_t)(int64_t)ahead, bits;
+    const uint64_t *slots;
+
+    if (!m->open || m->now == 0)
+        return TOKEN_CLOSED;
+    if (ahead < -1 || ahead > 1)
+        return ahead > 0 ? TOKEN_EARLY : TOKEN_LATE;
+    if (m->steps[step % MEMBERS_RUNS] != step)
+        return TOKEN_CLOSED;
+    slots = m->slots + step % MEMBERS_RUNS * m->slots_n;
+    bits = slot_bits(mac);
+    /* not constant time: a token is spoken in the clear, there is no secret to leak by timing */
+    for (size_t s = slot_of(m, mac); slots[s] != 0; s = s + 1 < m->slots_n ? s + 1 : 0) {
+        const struct member_record *r = &m->records[(slots[s] & SLOT_RECORD) - 1];
+
+        if ((slots[s] & ~SLOT_RECORD) != bits || is_forgotten(r))
             continue;
-        r = &m->records[place % m->capacity];
-        *ret = (struct member){.consent = r->consent, .bucket = r->bucket};
-        memcpy(ret->ref, m->names + r->name, strlen(m->names + r->name) + 1);
-        return true;
+        tell(m, r, ret);
+        return TOKEN_RESOLVED;
     }
-    return false;
+    return TOKEN_UNKNOWN;
+}
+
+static struct member_record *find(const struct members *m, const char *ref)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (!is_forgotten(&m->records[i]) && strcmp(m->names + m->records[i].name, ref) == 0)
+            return &m->records[i];
+    return NULL;
+}
+
+bool members_find(const struct members *m, const char *ref, struct member *ret)
+{
+    const struct member_record *r = find(m, ref);
+
+    if (r != NULL)
+        tell(m, r, ret);
+    return r != NULL;
+}
+
+bool members_forget(struct members *m, const char *ref)
+{
+    struct member_record *r = find(m, ref);
+    char *name;
+
+    if (r == NULL)
+        return false;
+    name = m->names + r->name;
+    memset(name, NAME_WIPED, strlen(name));
+    for (int c = 0; c < MEMBERS_DATES_MAX; c++)
+        if ((r->has & 1 << c) != 0)
+            memset(key_of(m, (size_t)(r - m->records), c), 0, NOREN_DAY_KEY_SIZE);
+    *r = (struct member_record){.name = r->name, .has = RECORD_FORGOTTEN};
+    return true;
 }
 
 const char *members_next_ref(const struct members *m, const char *ref)
 {
     const char *next = ref == NULL ? m->names : ref + strlen(ref) + 1;
 
+    while (next != NULL && next < m->names + m->names_n && *next == NAME_WIPED)
+        next += strlen(next) + 1;
     return next != NULL && next < m->names + m->names_n ? next : NULL;
 }

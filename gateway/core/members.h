@@ -1,13 +1,17 @@
-/* Members likely to come, their day keys, and the table that resolves a token by one look-up.
+/* Members likely to come, their day keys, and the tables that resolve a token by one look-up.
  *
  * A gateway never holds a member key, only keys of single days (design section 6). From them it works out
  * what each member's phone may say in the steps now-1, now and now+1, each with its own day's key, and puts
- * those tokens into one hash table: an advert costs one look-up whatever the number of members. Working
- * out a token per advert and member was rejected: 30 k MACs for each phone that walks past.
+ * those tokens into one hash table a step: a token says its step, so an advert costs one look-up whatever
+ * the number of members. Working out a token per advert and member was rejected: 30 k MACs for each phone
+ * that walks past.
  *
- * Frugal because 30 k members are normal and the whole daemon has 6 MB: a record is 56 bytes and its name,
- * a token 10 bytes (of four steps), a hash slot 4. Core allocates nothing: the caller hands in one block of memory, whose
- * untouched part costs nothing on a system with virtual memory.
+ * Frugal because 30 k members are normal and the whole daemon has 6 MB: a record is 8 bytes and its name, a
+ * day's key 16, a token 10 of four steps. A slot keeps 47 bits folded out of the token's 80, the rest is
+ * the record: somebody who makes tokens up hits one of the three or so that are looked at once in 2^45
+ * tries, 300 years at 3,000 adverts a second; whoever has heard a token can play it back anyway.
+ * Core allocates nothing: the caller hands in one block of memory, whose untouched part costs nothing on a
+ * system with virtual memory.
  *
  * To replace the members: members_init() a second struct over a second block, members_add() each, and
  * when all were taken assign it over the first (`*live = fresh`), wipe and free the old block. Then call
@@ -29,8 +33,8 @@
 /* now-1, now and now+1 are accepted; now+2 is being worked out in the meantime. */
 #define MEMBERS_STEPS 3
 #define MEMBERS_RUNS  4
-/* 4.5 times what is normal; a token's place in the hash table must fit 32 bits, with room to spare. */
-#define MEMBERS_MAX 131072
+/* Four times what is normal; a record's number, counted from 1, is 17 bits of a slot. */
+#define MEMBERS_MAX 131071
 
 /** The key of one UTC date. */
 struct member_day {
@@ -43,6 +47,7 @@ struct member {
     char ref[NOREN_ID_SIZE];
     uint8_t consent; /**< enum consent bits */
     uint16_t bucket; /**< 0..9999 */
+    bool staff;      /**< works here: never an observation */
     uint8_t days_n;  /**< 0 in what members_resolve() returns */
     struct member_day days[MEMBERS_DATES_MAX];
 };
@@ -56,14 +61,14 @@ struct members {
     struct member_record *records;
     char *names; /**< NUL-terminated refs, one after the other */
     size_t names_n;
-    uint8_t (*macs)[NOREN_TOKEN_MAC_SIZE]; /**< MEMBERS_RUNS runs of `capacity`, by step mod 4 */
-    uint32_t *slots; /**< hash table: 1 + place in macs, 0 = free; open addressing */
-    size_t slots_n;  /**< a power of two */
-    uint32_t dates[MEMBERS_DATES_MAX]; /**< UTC dates that keys are held of; 0 = none */
-    uint64_t steps[MEMBERS_RUNS];      /**< which step each run of macs is for; 0 = none */
-    size_t filled[MEMBERS_RUNS];       /**< of how many members its tokens are worked out */
-    uint64_t now;                      /**< the step that the hash table is for; 0 = none */
-    bool open;                         /**< the clock is good enough to accept tokens */
+    uint8_t (*keys)[NOREN_DAY_KEY_SIZE]; /**< MEMBERS_DATES_MAX columns of `capacity` */
+    uint64_t *slots;                     /**< MEMBERS_RUNS hash tables, by step mod 4 */
+    size_t slots_n;                      /**< of each */
+    uint32_t dates[MEMBERS_DATES_MAX];   /**< UTC dates that keys are held of; 0 = none */
+    uint64_t steps[MEMBERS_RUNS];        /**< which step each table is for; 0 = none */
+    size_t filled[MEMBERS_RUNS];         /**< of how many members their tokens are in it */
+    uint64_t now;                        /**< the step that all was last ready for; 0 = none */
+    bool open;                           /**< the clock is good enough to accept tokens */
 };
 
 /** Bytes that a table of `capacity` (<= MEMBERS_MAX) members needs; about 130 a member touched. */
@@ -79,23 +84,38 @@ const char *members_add(struct members *m, const struct member *in);
  * useful order; borrowed. */
 const char *members_next_ref(const struct members *m, const char *ref);
 
-/** What time it is. Brings the token table up to the steps around `utc_us` and opens it while the clock is
+/** The member with this ref; false when there is none (or it was forgotten). No keys in `ret`. Linear: for
+ * commands, never per advert. */
+bool members_find(const struct members *m, const char *ref, struct member *ret);
+
+/** Wipes one member's name and keys: from now on nobody of the kind was ever here. False: there was none. */
+bool members_forget(struct members *m, const char *ref);
+
+/** What time it is. Brings the token tables up to the steps around `utc_us` and opens it while the clock is
  * synced or held; a floor clock closes it. A synced clock also wipes keys of days that are over.
  *
  * The work is one HMAC a member and step, 30,000 each quarter of an hour. They are spread: each call works
  * ahead for the step after next in proportion to the time gone by, so with a call a second none does more
- * than some forty HMACs, and the one at which a step begins fills the hash table besides. Only when there
- * was no call for a step (or the table is new, see members_prepare) is it done at once. `scripts/bench
- * members` measures both. */
+ * than some forty HMACs. Only when there was no call for a step (or the table is new, see members_prepare)
+ * is it done at once. `scripts/bench members` measures both. */
 void members_clock(struct members *m, int64_t utc_us, enum clock_quality quality);
 
 /** Does at most `budget` HMACs of what members_clock() would have to do at once for a new table. True when
  * nothing is left. For whoever wants to swap tables without holding up the loop; optional. */
 bool members_prepare(struct members *m, int64_t utc_us, size_t budget);
 
-/** Whose token this is: `step_low` and `mac` as on the air. False when nobody's, or the table is closed.
- * Fills ret's ref, consent and bucket. */
-bool members_resolve(const struct members *m, uint8_t step_low,
+/** What became of a token. */
+enum token_verdict {
+    TOKEN_RESOLVED,
+    TOKEN_UNKNOWN, /**< nobody's key fits */
+    TOKEN_CLOSED,  /**< the clock is not good enough, or there are no members */
+    TOKEN_EARLY,   /**< of a step after the next one */
+    TOKEN_LATE,    /**< of a step before the last one: played back, or a phone whose clock is wrong */
+};
+
+/** Whose token this is: `step_low` and `mac` as on the air. Fills ret's ref, consent, bucket and staff when
+ * TOKEN_RESOLVED. */
+enum token_verdict members_resolve(const struct members *m, uint8_t step_low,
                      const uint8_t mac[NOREN_TOKEN_MAC_SIZE], struct member *ret);
 
 #endif

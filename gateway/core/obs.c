@@ -15,6 +15,7 @@ static const char *const kind_words[] = {
     [OBS_TICK] = "tick",         [OBS_PLAN] = "plan",       [OBS_CLOCK] = "clock",
     [OBS_SIGHTING] = "sighting", [OBS_CELL] = "cell",       [OBS_MASS] = "mass",
     [OBS_NODE] = "node",         [OBS_COMMAND] = "command", [OBS_SALE] = "sale",
+    [OBS_TEMPERATURE] = "temperature",
 };
 static const char *const who_words[] = {
     [WHO_NONE] = "none",
@@ -199,6 +200,10 @@ int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t si
     case OBS_SALE:
         print_sale(&l, o, plan);
         break;
+    case OBS_TEMPERATURE:
+        put_text(&l, o->u.temperature.sensor);
+        put_i64(&l, o->u.temperature.temperature_mc);
+        break;
     }
     if (l.bad || l.n >= l.cap)
         return -1;
@@ -379,6 +384,10 @@ static void parse_body(struct fields *f, const struct plan *plan, struct obs *o)
         break;
     case OBS_SALE:
         parse_sale(f, plan, o);
+        break;
+    case OBS_TEMPERATURE:
+        next_text(f, o->u.temperature.sensor);
+        o->u.temperature.temperature_mc = (int32_t)next_i64(f, INT32_MIN, INT32_MAX);
         break;
     }
 }

@@ -25,6 +25,7 @@ enum obs_kind {
     OBS_NODE,     /**< a shelf node's reading of one cell in milligrams */
     OBS_COMMAND,  /**< somebody with the right to do so asked for something */
     OBS_SALE,     /**< one line of a sale of the point of sale */
+    OBS_TEMPERATURE, /**< a sensor of the store told how warm it is */
 };
 
 /** Quality of wall-clock time (design section 10). */
@@ -111,6 +112,10 @@ struct obs {
             int64_t quantity; /**< > 0 */
             int64_t sold_us;  /**< boot time of the sale, may be before the boot */
         } sale;
+        struct {
+            char sensor[NOREN_ID_SIZE]; /**< id of a BTHome sensor or a tag */
+            int32_t temperature_mc;     /**< thousandths of a degree Celsius */
+        } temperature;
     } u;
 };
 
@@ -124,7 +129,7 @@ struct obs {
  *   T cell CELL COUNTS ok|absent|saturated|corrupt|rate
  *   T mass PLATE MASS_MG                      T node NODE CELL MASS_MG STATUS
  *   T command tare|recount|... ID TARGET QUANTITY ACTOR [DOCUMENT]
- *   T sale ID LINE GTIN QUANTITY SOLD_US
+ *   T sale ID LINE GTIN QUANTITY SOLD_US      T temperature SENSOR MILLIDEGREES
  * OBS_PLAN has no text (the shell writes the plan's JSON). Returns the length, or -1 when it does not fit,
  * has no text, or names what the plan does not have. */
 int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size);

@@ -2,11 +2,13 @@
 #include "core/radio.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 void radio_init(struct radio *r)
 {
     memset(r, 0, sizeof(*r));
+    r->tries_s = -1;
 }
 
 void radio_clock(struct radio *r, int64_t utc_us, enum clock_quality quality)
@@ -38,19 +40,13 @@ bool radio_node_key(struct radio *r, uint16_t node, const uint8_t key[16])
     return true;
 }
 
-static struct radio_sensor *find_sensor(struct radio *r, const uint8_t *address)
+bool radio_sensor_key(struct radio *r, const char *id, const uint8_t key[16])
 {
-    for (size_t i = 0; i < r->sensors_n; i++)
-        if (memcmp(r->sensors[i].address, address, HCI_ADDRESS_SIZE) == 0)
-            return &r->sensors[i];
-    return NULL;
-}
+    struct radio_sensor *s = NULL;
 
-bool radio_sensor_key(struct radio *r, const uint8_t address[HCI_ADDRESS_SIZE],
-                      const uint8_t key[16])
-{
-    struct radio_sensor *s = find_sensor(r, address);
-
+    for (size_t i = 0; i < r->sensors_n && s == NULL; i++)
+        if (strcmp(r->sensors[i].id, id) == 0)
+            s = &r->sensors[i];
     if (s == NULL && r->sensors_n == RADIO_SENSORS_MAX)
         return false;
     if (s == NULL)
@@ -58,15 +54,20 @@ bool radio_sensor_key(struct radio *r, const uint8_t address[HCI_ADDRESS_SIZE],
     else if (memcmp(s->key, key, sizeof(s->key)) == 0)
         return true;
     *s = (struct radio_sensor){.heard = false};
-    memcpy(s->address, address, HCI_ADDRESS_SIZE);
+    memcpy(s->id, id, strnlen(id, sizeof(s->id) - 1));
     memcpy(s->key, key, sizeof(s->key));
     return true;
 }
 
 /* Somebody was resolved. A member's consent and what the controller measured decide whether it becomes an
  * observation. -127 to 20 is what a controller may say (Core 5.4, Vol 4 Part E, 7.7.65.2). */
-static bool may_sight(struct radio *r, enum who_kind kind, uint8_t consent, int16_t rssi_dbm)
+static bool may_sight(struct radio *r, enum who_kind kind, uint8_t consent, bool staff,
+                      int16_t rssi_dbm)
 {
+    if (staff) { /* not even counted by zone: whoever works here is not followed */
+        r->counters.staff++;
+        return false;
+    }
     if (kind == WHO_MEMBER && (consent & CONSENT_PRESENCE) == 0) {
         r->counters.no_consent++;
         return false;
@@ -84,12 +85,24 @@ static bool hear_member(struct radio *r, const struct radio_in *in, const struct
 {
     struct member who;
 
-    if (!members_resolve(&r->members, f->step_low, f->mac, &who)) {
+    switch (members_resolve(&r->members, f->step_low, f->mac, &who)) {
+    case TOKEN_RESOLVED:
+        r->counters.tokens_resolved++;
+        break;
+    case TOKEN_UNKNOWN:
         r->counters.tokens_unknown++;
         return false;
+    case TOKEN_CLOSED:
+        r->counters.tokens_closed++;
+        return false;
+    case TOKEN_EARLY:
+        r->counters.tokens_early++;
+        return false;
+    case TOKEN_LATE:
+        r->counters.tokens_late++;
+        return false;
     }
-    r->counters.tokens_resolved++;
-    if (!may_sight(r, WHO_MEMBER, who.consent, rssi_dbm))
+    if (!may_sight(r, WHO_MEMBER, who.consent, who.staff, rssi_dbm))
         return false;
     *ret = (struct obs){.t_us = in->t_us, .kind = OBS_SIGHTING};
     ret->u.sighting.receiver = in->receiver;
@@ -109,7 +122,7 @@ static bool hear_tag(struct radio *r, const struct radio_in *in, const struct ta
     enum who_kind kind = tag->member_ref[0] != '\0' ? WHO_MEMBER : WHO_TAG;
 
     r->counters.tags_resolved++;
-    if (!may_sight(r, kind, tag->consent, rssi_dbm))
+    if (!may_sight(r, kind, tag->consent, tag->staff, rssi_dbm))
         return false;
     *ret = (struct obs){.t_us = in->t_us, .kind = OBS_SIGHTING};
     ret->u.sighting.receiver = in->receiver;
@@ -124,36 +137,97 @@ static bool hear_tag(struct radio *r, const struct radio_in *in, const struct ta
 }
 
 static bool hear_eid(struct radio *r, const struct radio_in *in,
-                     const struct frame_eddystone_eid *f, int16_t rssi_dbm, struct obs *ret)
+                     const struct frame_eddystone_eid *f, const struct hci_report *report,
+                     struct obs *ret)
 {
     struct tag tag;
 
-    if (!tags_resolve_eid(&r->tags, f->eid, &tag)) {
+    if (!tags_resolve_eid(&r->tags, f->eid, report->address, &tag)) {
         r->counters.eids_unknown++;
         return false;
     }
-    return hear_tag(r, in, &tag, rssi_dbm, ret);
+    return hear_tag(r, in, &tag, report->rssi_dbm, ret);
 }
 
-/* A BTHome frame was heard. Of a sensor whose key we have, only what proves to be its own counts; its
- * readings have no use in the store yet. */
-static void hear_sensor(struct radio *r, const uint8_t *address, struct frame_bthome *f)
+static bool tell_temperature(const struct radio_in *in, const char *sensor, int32_t mc,
+                             struct obs *ret)
 {
-    struct radio_sensor *s = r->sensors_n > 0 ? find_sensor(r, address) : NULL;
+    *ret = (struct obs){.t_us = in->t_us, .kind = OBS_TEMPERATURE};
+    snprintf(ret->u.temperature.sensor, sizeof(ret->u.temperature.sensor), "%s", sensor);
+    ret->u.temperature.temperature_mc = mc;
+    return true;
+}
+
+/* A tag told its health. What a thing on a shelf measures is of use there; what somebody carries in a
+ * pocket is not. */
+static bool hear_health(struct radio *r, const struct radio_in *in,
+                        const struct frame_eddystone_etlm *f, const uint8_t *address,
+                        struct obs *ret)
+{
+    struct tag_health health;
+    int opened = tags_open_etlm(&r->tags, address, f, &health);
+
+    r->counters.health_good += opened > 0;
+    r->counters.health_refused += opened == 0;
+    return opened > 0 && !health.of_member && health.temperature_mc != INT32_MIN &&
+           tell_temperature(in, health.id, health.temperature_mc, ret);
+}
+
+/* Which sensor sent this: by its address, else by whose key opens it. NULL: none of ours. */
+static struct radio_sensor *find_sensor(struct radio *r, const struct radio_in *in,
+                                        const uint8_t *address, const struct frame_bthome *f)
+{
     uint8_t plain[DECODE_BTHOME_PLAIN];
 
+    for (size_t i = 0; i < r->sensors_n; i++)
+        if (r->sensors[i].heard && memcmp(r->sensors[i].address, address, HCI_ADDRESS_SIZE) == 0)
+            return &r->sensors[i];
+    if (!f->encrypted || r->sensors_n == 0)
+        return NULL;
+    if (r->tries_s != in->t_us / NOREN_US_PER_S) {
+        r->tries_s = in->t_us / NOREN_US_PER_S;
+        r->tries_left = RADIO_TRIES_PER_S;
+    }
+    if (r->tries_left-- <= 0) {
+        r->tries_left = 0;
+        r->counters.sensors_skipped++;
+        return NULL;
+    }
+    for (size_t i = 0; i < r->sensors_n; i++) {
+        struct radio_sensor *s = &r->sensors[i];
+        struct frame_bthome trial = *f;
+
+        if (decode_bthome_open(&trial, address, s->key, plain) == REFUSAL_TAG)
+            continue;
+        memcpy(s->address, address, HCI_ADDRESS_SIZE);
+        return s;
+    }
+    return NULL;
+}
+
+/* A BTHome frame was heard. Of a sensor whose key we have, only what proves to be its own counts. */
+static bool hear_sensor(struct radio *r, const struct radio_in *in, const uint8_t *address,
+                        struct frame_bthome *f, struct obs *ret)
+{
+    struct radio_sensor *s = find_sensor(r, in, address, f);
+    uint8_t plain[DECODE_BTHOME_PLAIN];
+    int32_t mc;
+
     if (s == NULL)
-        return;
+        return false;
     if (f->encrypted && s->heard && f->counter == s->counter) {
         r->counters.sensors_repeated++;
-    } else if (!f->encrypted || (s->heard && f->counter < s->counter) ||
-               decode_bthome_open(f, address, s->key, plain) != REFUSAL_NONE) {
-        r->counters.sensors_refused++;
-    } else {
-        s->heard = true;
-        s->counter = f->counter;
-        r->counters.sensors_good++;
+        return false;
     }
+    if (!f->encrypted || (s->heard && f->counter < s->counter) ||
+        decode_bthome_open(f, address, s->key, plain) != REFUSAL_NONE) {
+        r->counters.sensors_refused++;
+        return false;
+    }
+    s->heard = true;
+    s->counter = f->counter;
+    r->counters.sensors_good++;
+    return decode_bthome_temperature(f, &mc) && tell_temperature(in, s->id, mc, ret);
 }
 
 /* A shelf node was heard. The counter is looked at before the tag, so that repetitions, which are most of
@@ -195,16 +269,16 @@ static bool hear_frame(struct radio *r, const struct radio_in *in, const struct 
     case FRAME_SHELF:
         return hear_node(r, in, &f->u.shelf, ret);
     case FRAME_EDDYSTONE_EID:
-        return hear_eid(r, in, &f->u.eddystone_eid, report->rssi_dbm, ret);
+        return hear_eid(r, in, &f->u.eddystone_eid, report, ret);
     case FRAME_BTHOME:
-        hear_sensor(r, report->address, &f->u.bthome);
-        return false;
+        return hear_sensor(r, in, report->address, &f->u.bthome, ret);
+    case FRAME_EDDYSTONE_ETLM:
+        return hear_health(r, in, &f->u.eddystone_etlm, report->address, ret);
     case FRAME_IBEACON:
     case FRAME_ALTBEACON:
     case FRAME_EDDYSTONE_UID:
     case FRAME_EDDYSTONE_URL:
     case FRAME_EDDYSTONE_TLM:
-    case FRAME_EDDYSTONE_ETLM:
     case FRAME_LINE:
     case FRAME_KINDS:
         break;

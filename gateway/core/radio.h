@@ -35,10 +35,14 @@ struct radio_counters {
     int64_t cut;      /**< longer advertisements of which the controller lost the rest */
     int64_t overlong; /**< longer advertisements of more than HCI_CHAIN_BYTES */
     int64_t tokens_resolved;
-    int64_t tokens_unknown; /**< nobody's key fits, or the clock is not good enough */
+    int64_t tokens_unknown; /**< nobody's key fits */
+    int64_t tokens_closed;  /**< the clock is not good enough, or there are no members */
+    int64_t tokens_early;   /**< of a step that is yet to come: somebody's clock is ahead */
+    int64_t tokens_late;    /**< of a step that is over: played back, or somebody's clock is behind */
     int64_t tags_resolved;  /**< EIDs and addresses of tags */
     int64_t eids_unknown;   /**< no tag says this EID now, or the clock is not good enough */
     int64_t no_consent;     /**< resolved, but the member did not agree to presence */
+    int64_t staff;          /**< resolved, of somebody who works here */
     int64_t no_rssi;        /**< resolved, but the controller did not measure a strength */
     int64_t crowded;        /**< resolved, but the event had RADIO_OBS_MAX already */
     int64_t nodes_good;     /**< shelf node readings passed on */
@@ -46,8 +50,10 @@ struct radio_counters {
     int64_t nodes_refused;  /**< no key of that node, wrong tag, or a counter that went back */
     int64_t sensors_good;   /**< BTHome frames opened with the sender's key */
     int64_t sensors_repeated;
-    int64_t
-        sensors_refused; /**< wrong tag, a counter that went back, or in the clear despite a key */
+    int64_t sensors_refused; /**< wrong tag, a counter that went back, or in the clear despite a key */
+    int64_t sensors_skipped; /**< of unknown senders, beyond what is tried in a second */
+    int64_t health_good;     /**< eTLM frames of our tags, opened */
+    int64_t health_refused;  /**< eTLM frames from where our tags are that their keys do not open */
 };
 
 #define RADIO_NODES_MAX 256
@@ -62,13 +68,18 @@ struct radio_node {
 
 #define RADIO_SENSORS_MAX 64
 
-/** A BTHome sensor that we have the key of. */
+/** A BTHome sensor that we have the key of. Its address, which goes into the nonce, is learnt: the sender
+ * whose frame the key opens is it. A list of addresses was rejected: no document has a hardware address. */
 struct radio_sensor {
+    char id[NOREN_ID_SIZE];
     uint8_t address[HCI_ADDRESS_SIZE]; /**< least significant byte first; never leaves radio.c */
-    bool heard;                        /**< `counter` is meaningful */
+    bool heard;                        /**< `address` and `counter` are meaningful */
     uint32_t counter;                  /**< of the last frame that was accepted */
     uint8_t key[16];
 };
+
+/* Unknown senders of sealed BTHome frames that are tried with all keys, each second. */
+#define RADIO_TRIES_PER_S 16
 
 /** All state of reception. `members` and `tags` may be replaced at any time between two calls
  * (core/members.h says how); call radio_clock() right after. About 40 KB besides their own blocks. */
@@ -77,6 +88,8 @@ struct radio {
     struct tags tags;
     struct radio_sensor sensors[RADIO_SENSORS_MAX];
     size_t sensors_n;
+    int64_t tries_s; /**< the second that tries_left is for */
+    int tries_left;
     struct radio_node nodes[RADIO_NODES_MAX];
     size_t nodes_n;
     struct hci_chains chains;
@@ -105,11 +118,10 @@ void radio_clock(struct radio *r, int64_t utc_us, enum clock_quality quality);
  * there are RADIO_NODES_MAX already. */
 bool radio_node_key(struct radio *r, uint16_t node, const uint8_t key[16]);
 
-/** The key of one BTHome sensor, its address least significant byte first; replaces an earlier one as
- * radio_node_key() does. From then on only what that key opens, with a counter that goes up, is taken from
- * the address. False when there are RADIO_SENSORS_MAX already. */
-bool radio_sensor_key(struct radio *r, const uint8_t address[HCI_ADDRESS_SIZE],
-                      const uint8_t key[16]);
+/** The key of one BTHome sensor; replaces an earlier one of that id as radio_node_key() does. From then on
+ * only what that key opens, with a counter that goes up, is taken from its address. False when there are
+ * RADIO_SENSORS_MAX already. */
+bool radio_sensor_key(struct radio *r, const char *id, const uint8_t key[16]);
 
 /** Decodes one packet. Returns how many observations were written to `ret` (at most RADIO_OBS_MAX). */
 size_t radio_step(struct radio *r, const struct radio_in *in, struct obs ret[RADIO_OBS_MAX]);

@@ -370,6 +370,7 @@ int64_t shelf_step(struct shelf *s, const struct plan *plan, const struct obs *o
         break;
     case OBS_CLOCK:
     case OBS_SIGHTING:
+    case OBS_TEMPERATURE:
         break;
     }
     return s->watch_us;

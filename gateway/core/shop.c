@@ -65,6 +65,7 @@ static bool names_something(const struct plan *plan, const struct obs *o)
     case OBS_TICK:
     case OBS_PLAN:
     case OBS_CLOCK:
+    case OBS_TEMPERATURE:
         return true;
     case OBS_SIGHTING:
         return plan != NULL && o->u.sighting.receiver < plan->receivers_n;
@@ -108,7 +109,8 @@ static int64_t earlier(int64_t a, int64_t b)
  * came of one. */
 static bool is_reading(const struct obs *o)
 {
-    return o->kind == OBS_CELL || o->kind == OBS_MASS || o->kind == OBS_NODE;
+    return o->kind == OBS_CELL || o->kind == OBS_MASS || o->kind == OBS_NODE ||
+           o->kind == OBS_TEMPERATURE;
 }
 
 /* A shelf that something happened to: its state must be told again, and its level looked at. */

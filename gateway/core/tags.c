@@ -22,7 +22,8 @@ struct tag_record {
     uint32_t first;   /* of its windows */
     uint32_t start;   /* counter at the start of the window that the run is centred on */
     uint8_t radius;   /* the run has 2 x radius + 1 windows */
-    bool filled;
+    bool filled, forgotten, heard; /* heard: `address` is where its EID came from */
+    uint8_t address[TAG_ADDR_SIZE];
 };
 
 struct tag_window {
@@ -139,6 +140,25 @@ const char *tags_add(struct tags *t, const struct tag *in)
     return NULL;
 }
 
+void tags_carry(struct tags *t, const struct tags *old)
+{
+    for (size_t i = 0; i < t->n; i++) {
+        struct tag_record *r = &t->records[i];
+
+        for (size_t k = 0; k < old->n; k++) {
+            const struct tag_record *was = &old->records[k];
+
+            if (was->forgotten || strcmp(was->tag.id, r->tag.id) != 0)
+                continue;
+            if (memcmp(was->tag.key, r->tag.key, TAG_KEY_SIZE) == 0 && was->learnt_s != 0) {
+                r->tag.offset_s = was->tag.offset_s;
+                r->learnt_s = was->learnt_s;
+            }
+            break;
+        }
+    }
+}
+
 static uint32_t counter_of(const struct tags *t, const struct tag_record *r)
 {
     return (uint32_t)(t->now_s + r->tag.offset_s);
@@ -192,9 +212,9 @@ void tags_clock(struct tags *t, int64_t utc_us, enum clock_quality quality)
         struct tag_record *r = &t->records[i];
         uint32_t start = counter_of(t, r) >> r->tag.k << r->tag.k;
 
-        if (r->tag.kind != TAG_EID || (r->filled && start == r->start))
+        if (r->tag.kind != TAG_EID || r->forgotten || (r->filled && start == r->start))
             continue;
-        if (!r->filled)
+        if (r->learnt_s == 0)
             r->learnt_s = t->now_s;
         fill_run(t, i, start);
         changed = true;
@@ -229,17 +249,22 @@ static void tell(const struct tag_record *r, struct tag *ret)
     memset(ret->key, 0, sizeof(ret->key));
 }
 
-bool tags_resolve_eid(struct tags *t, const uint8_t eid[TAG_EID_SIZE], struct tag *ret)
+bool tags_resolve_eid(struct tags *t, const uint8_t eid[TAG_EID_SIZE],
+                      const uint8_t address[TAG_ADDR_SIZE], struct tag *ret)
 {
     if (!t->open || t->windows_n == 0)
         return false;
     for (size_t s = slot_of(t, eid); t->slots[s] != 0; s = (s + 1) & (t->slots_n - 1)) {
         const struct tag_window *w = &t->windows[t->slots[s] - 1];
 
-        if (memcmp(w->eid, eid, TAG_EID_SIZE) != 0)
+        struct tag_record *r = &t->records[w->tag];
+
+        if (r->forgotten || memcmp(w->eid, eid, TAG_EID_SIZE) != 0)
             continue;
-        learn(t, &t->records[w->tag], w->start);
-        tell(&t->records[w->tag], ret);
+        learn(t, r, w->start);
+        memcpy(r->address, address, TAG_ADDR_SIZE);
+        r->heard = true;
+        tell(r, ret);
         return true;
     }
     return false;
@@ -267,7 +292,8 @@ static struct tag_address *place_in(struct tag_address *set, uint32_t now_s)
 static uint16_t try_all(const struct tags *t, uint32_t prand, uint32_t hash)
 {
     for (size_t i = 0; i < t->n; i++)
-        if (t->records[i].tag.kind == TAG_IRK && tags_ah(t->records[i].tag.key, prand) == hash)
+        if (t->records[i].tag.kind == TAG_IRK && !t->records[i].forgotten &&
+            tags_ah(t->records[i].tag.key, prand) == hash)
             return (uint16_t)(i + 1);
     return 0;
 }
@@ -312,8 +338,56 @@ bool tags_resolve_address(struct tags *t, const uint8_t address[TAG_ADDR_SIZE], 
         a->until_s = now_s + TAGS_ADDRESS_S;
     }
     a->heard_s = now_s;
-    if (a->tag == 0)
+    if (a->tag == 0 || t->records[a->tag - 1].forgotten)
         return false;
     tell(&t->records[a->tag - 1], ret);
     return true;
+}
+
+int tags_open_etlm(struct tags *t, const uint8_t address[TAG_ADDR_SIZE],
+                   const struct frame_eddystone_etlm *frame, struct tag_health *ret)
+{
+    const struct tag_record *r = NULL;
+    uint8_t plain[DECODE_TLM_SIZE];
+    struct rd body;
+
+    for (size_t i = 0; i < t->n && r == NULL; i++)
+        if (t->records[i].heard && memcmp(t->records[i].address, address, TAG_ADDR_SIZE) == 0)
+            r = &t->records[i];
+    if (r == NULL || !t->open)
+        return -1;
+    for (int d = 0; d <= 2 * r->radius; d++) {
+        int window = d % 2 == 0 ? d / 2 : -(d + 1) / 2; /* 0, -1, 1, -2, 2, ... */
+        uint32_t start = r->start + (uint32_t)window * ((uint32_t)1 << r->tag.k);
+
+        if (!decode_etlm_open(frame, r->tag.key, start, plain))
+            continue;
+        body = rd_init(plain, sizeof(plain));
+        *ret = (struct tag_health){.of_member = r->tag.member_ref[0] != '\0'};
+        memcpy(ret->id, r->tag.id, sizeof(ret->id));
+        ret->voltage_mv = rd_be16(&body);
+        ret->temperature_mc = (int16_t)rd_be16(&body); /* signed 8.8 degrees, 0x8000 = none */
+        ret->temperature_mc =
+            ret->temperature_mc == INT16_MIN ? INT32_MIN : ret->temperature_mc * 1000 / 256;
+        return 1;
+    }
+    return 0;
+}
+
+int tags_forget(struct tags *t, const char *member_ref)
+{
+    int n = 0;
+
+    for (size_t i = 0; i < t->n; i++) {
+        struct tag_record *r = &t->records[i];
+
+        if (r->forgotten || strcmp(r->tag.member_ref, member_ref) != 0)
+            continue;
+        *r = (struct tag_record){.tag = {.kind = r->tag.kind, .k = r->tag.k},
+                                 .first = r->first,
+                                 .radius = r->radius,
+                                 .forgotten = true};
+        n++;
+    }
+    return n;
 }

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/decode.h"
 #include "core/obs.h"
 #include "noren/units.h"
 
@@ -41,6 +42,7 @@ struct tag {
     char member_ref[NOREN_ID_SIZE]; /**< who carries it; empty = it is nobody's but its own */
     uint8_t consent;                /**< enum consent bits of that member */
     uint16_t bucket;                /**< 0..9999, of that member */
+    bool staff;                     /**< of somebody who works here: never an observation */
     enum tag_kind kind;
     uint8_t key[TAG_KEY_SIZE]; /**< EID identity key, or IRK most significant byte first; zeroed in
                                     what resolves */
@@ -81,12 +83,34 @@ void tags_init(struct tags *t, void *memory, size_t capacity);
 /** Takes one tag in. NULL, or a static sentence saying why it was refused (nothing changed then). */
 const char *tags_add(struct tags *t, const struct tag *in);
 
+/** What `old` learnt about the clocks of tags that are in both tables with the same key. */
+void tags_carry(struct tags *t, const struct tags *old);
+
 /** What time it is; about once a second. Works out the EIDs of windows that have come into reach, 6 AES a
  * tag and period for periods of 512 s and more. A floor clock closes the table for EIDs. */
 void tags_clock(struct tags *t, int64_t utc_us, enum clock_quality quality);
 
-/** Whose EID this is now; false: nobody's, or the table is closed. */
-bool tags_resolve_eid(struct tags *t, const uint8_t eid[TAG_EID_SIZE], struct tag *ret);
+/** Whose EID this is now; false: nobody's, or the table is closed. `address` (least significant byte first)
+ * is remembered as that tag's until its next EID: its other frames come from there too. */
+bool tags_resolve_eid(struct tags *t, const uint8_t eid[TAG_EID_SIZE],
+                      const uint8_t address[TAG_ADDR_SIZE], struct tag *ret);
+
+/** What an eTLM frame says, once opened. */
+struct tag_health {
+    char id[NOREN_ID_SIZE];
+    bool of_member;         /**< somebody carries it */
+    int32_t voltage_mv;     /**< 0: not measured */
+    int32_t temperature_mc; /**< thousandths of a degree Celsius; INT32_MIN: not measured */
+};
+
+/** Opens an eTLM frame that comes from where a tag's EID was heard last, by its identity key (AES-EAX). The
+ * nonce is the tag's own clock, so windows as far off as an EID may be are tried. -1: of no tag of ours;
+ * 0: wrong MIC; 1: `ret` is filled. */
+int tags_open_etlm(struct tags *t, const uint8_t address[TAG_ADDR_SIZE],
+                   const struct frame_eddystone_etlm *frame, struct tag_health *ret);
+
+/** Wipes all tags of a member. Returns how many there were. */
+int tags_forget(struct tags *t, const char *member_ref);
 
 /** Whose address this is; `address` least significant byte first, as in a report; false: nobody's, no
  * resolvable private address, or no AES left this second. `t_us` is the time of reception. */

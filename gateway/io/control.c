@@ -77,8 +77,16 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
         {"adverts_lost", health.u.gateway_health.adverts_lost},
         {"tokens_resolved", d->engine.radio.counters.tokens_resolved},
         {"tokens_unknown", d->engine.radio.counters.tokens_unknown},
+        {"tokens_early", d->engine.radio.counters.tokens_early},
+        {"tokens_late", d->engine.radio.counters.tokens_late},
         {"tags_resolved", d->engine.radio.counters.tags_resolved},
         {"eids_unknown", d->engine.radio.counters.eids_unknown},
+        {"members", (int64_t)d->engine.radio.members.n},
+        {"tags", (int64_t)d->engine.radio.tags.n},
+        {"sightings_without_consent", d->engine.radio.counters.no_consent},
+        {"sightings_of_staff", d->engine.radio.counters.staff},
+        {"sensors_good", d->engine.radio.counters.sensors_good},
+        {"sensors_refused", d->engine.radio.counters.sensors_refused},
         {"adverts_coded", d->engine.radio.counters.coded},
         {"adverts_joined", d->engine.radio.counters.joined},
         {"adverts_cut", d->engine.radio.counters.cut + d->engine.radio.counters.overlong},
@@ -189,7 +197,7 @@ static void print_status(const struct norend *d, struct json *j)
     json_key_str(j, "epoch", id->epoch);
     json_key_i64(j, "seq", (int64_t)id->committed);
     json_key_i64(j, "acked", (int64_t)id->acked);
-    json_key_i64(j, "members_revision", d->engine.members_revision);
+    json_key_i64(j, "members_revision", d->engine.roll.in_force ? d->engine.roll.revision : -1);
     print_counters(d, j, now_us);
     control_print_lights(d, j);
     print_beacon(d, j);

@@ -226,7 +226,6 @@ int engine_init(struct engine *e, struct engine_plan *plan, struct db *db, struc
     e->db = db;
     e->deliver = deliver;
     e->deadline_us = NOREN_NEVER_US;
-    e->members_revision = -1;
     radio_init(&e->radio);
     shop_init(e->shop);
     engine_set_plan(e, plan, now_us);
@@ -240,7 +239,8 @@ int engine_init(struct engine *e, struct engine_plan *plan, struct db *db, struc
 
 void engine_free(struct engine *e)
 {
-    members_free(&e->radio.members);
+    roll_free_radio(&e->radio);
+    roll_free(&e->roll);
     free(e->plan);
     free(e->shop);
 }
@@ -286,31 +286,6 @@ static void send_state(struct engine *e)
     free(buf);
 }
 
-static int compare_refs(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* What waits or is kept names nobody whom HQ no longer lists. Events that are already at HQ are HQ's to
- * forget. */
-static int forget_unlisted(struct engine *e, int64_t now_us)
-{
-    const struct members *m = &e->radio.members;
-    const char **refs = calloc(m->n + 1, sizeof(*refs));
-    struct db_members listed = {.refs = refs};
-    int rc;
-
-    if (refs == NULL)
-        return -ENOMEM;
-    for (const char *r = members_next_ref(m, NULL); r != NULL && listed.n < m->n;
-         r = members_next_ref(m, r))
-        refs[listed.n++] = r;
-    qsort(refs, listed.n, sizeof(*refs), compare_refs);
-    rc = db_forget_unlisted(e->db, &listed, now_us);
-    free(refs);
-    return rc;
-}
-
 int engine_commit(struct engine *e, int64_t now_us)
 {
     int rc = db_commit(e->db, now_us);
@@ -318,55 +293,7 @@ int engine_commit(struct engine *e, int64_t now_us)
     if (rc == 0)
         send_state(e);
     if (rc == 0 && e->forget_due) /* a disk that takes no commits now is asked again */
-        e->forget_due = forget_unlisted(e, now_us) != 0;
+        e->forget_due = engine_forget_unlisted(e, now_us) != 0;
     deliver_pump(e->deliver, now_us);
     return rc;
-}
-
-/* --- members ------------------------------------------------------------------------------------ */
-
-static const char *accept(void *arg, const struct member *m)
-{
-    (void)arg, (void)m;
-    return NULL;
-}
-
-int engine_members(struct engine *e, const struct jws_key *hq_key, const char *token, size_t n,
-                   char ret_error[ENGINE_ERROR_SIZE])
-{
-    char why[PLAN_ERROR_SIZE] = "", *json = NULL;
-    size_t json_n;
-    int64_t revision = -1;
-    enum clock_quality quality;
-    int64_t utc_us = clock_utc_us(&quality);
-    int rc = jws_verify(hq_key, token, n, &json, &json_n);
-
-    if (rc != 0) {
-        snprintf(
-            ret_error, ENGINE_ERROR_SIZE,
-            "desired/members: not signed by the key in hq.pub; refused, the members before stay");
-        return rc;
-    }
-    rc = members_walk(json, json_n, accept, NULL, &revision, why);
-    if (rc == 0 && revision == e->members_revision) {
-        free(json);
-        return 0;
-    }
-    if (rc == 0 && revision < e->members_revision) {
-        snprintf(why, sizeof(why), "revision %lld is older than %lld, which is in force",
-                 (long long)revision, (long long)e->members_revision);
-        rc = -ESTALE;
-    }
-    if (rc == 0)
-        rc = members_read(&e->radio.members, json, json_n, why);
-    free(json);
-    if (rc != 0) {
-        snprintf(ret_error, ENGINE_ERROR_SIZE,
-                 "desired/members: %s; refused, the members before stay", why);
-        return rc;
-    }
-    e->members_revision = revision;
-    e->forget_due = true;
-    radio_clock(&e->radio, utc_us, quality);
-    return 1;
 }

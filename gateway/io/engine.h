@@ -12,6 +12,7 @@
 #include "io/db.h"
 #include "io/deliver.h"
 #include "io/record.h"
+#include "io/roll.h"
 
 #define ENGINE_ERROR_SIZE 512
 
@@ -29,11 +30,11 @@ struct engine {
     struct shop *shop;
     struct plan *plan; /**< in force; NULL before the first */
     struct radio radio;
-    bool forget_due;          /**< a new members document is in force, what is kept must follow */
-    int64_t members_revision; /**< of the document in force, -1 = none */
-    struct db *db;            /**< borrowed */
-    struct deliver *deliver;  /**< borrowed */
-    int64_t deadline_us;      /**< when the brain wants to be called */
+    struct roll roll;        /**< members documents: the parts so far, and what is in force */
+    bool forget_due;         /**< a new members document is in force, what is kept must follow */
+    struct db *db;           /**< borrowed */
+    struct deliver *deliver; /**< borrowed */
+    int64_t deadline_us;     /**< when the brain wants to be called */
     struct batch batch;
     bool fixtures_dirty[FIXTURES_MAX];
     bool store_dirty;
@@ -81,9 +82,13 @@ void engine_emit(struct engine *e, const struct event *event, int64_t now_us);
 /** Commits, then hands retained state and new events to delivery. What db_commit() returned. */
 int engine_commit(struct engine *e, int64_t now_us);
 
-/** Takes desired/members: checks the signature, refuses an older revision. Returns 1 when taken, 0 when it
- * is the one in force, or -errno with a sentence. */
+/** Takes one part of desired/members: checks the signature, refuses an older revision. Returns 1 when that
+ * put a revision in force, 0 when more parts are to come or it is known already, or -errno with a sentence. */
 int engine_members(struct engine *e, const struct jws_key *hq_key, const char *token, size_t n,
                    char ret_error[ENGINE_ERROR_SIZE]);
+
+/** What waits for HQ or is kept for it names nobody whom the members document no longer lists. engine_commit()
+ * calls it when that is due. 0 or -errno: to be done again. */
+int engine_forget_unlisted(struct engine *e, int64_t now_us);
 
 #endif

@@ -60,13 +60,17 @@ static void take_message(struct norend *d, const struct relay_event *e)
     char error[ENGINE_ERROR_SIZE];
     int rc;
 
-    if (strcmp(e->topic, "desired/members") == 0) {
+    if (strcmp(e->topic, "desired/members") == 0 ||
+        strncmp(e->topic, "desired/members/", 16) == 0) {
+        if (e->n == 0)
+            return; /* HQ took back a part that a smaller document does not need */
         rc = engine_members(&d->engine, d->hq_key, e->payload, e->n, error);
         if (rc < 0)
             log_line(LOG_LEVEL_WARNING, "%s", error);
         else if (rc > 0)
-            log_line(LOG_LEVEL_INFO, "members: revision %lld, %zu members",
-                     (long long)d->engine.members_revision, d->engine.radio.members.n);
+            log_line(LOG_LEVEL_INFO, "members: revision %lld, %zu members, %zu tags, %zu sensors",
+                     (long long)d->engine.roll.revision, d->engine.radio.members.n,
+                     d->engine.radio.tags.n, d->engine.radio.sensors_n);
     } else if (strncmp(e->topic, "cmd/", 4) == 0) {
         d->commands_refused++;
     }

@@ -1,4 +1,4 @@
-/* JSON to plan: planogram, map, campaigns and members, with errors that name the place and the remedy.
+/* JSON to plan: planogram, map and campaigns, with errors that name the place and the remedy.
  *
  * Files of a configuration folder, bodies of desired/ bundles and arguments of `norenctl replay` are the
  * same documents, read by the same functions. Formats: design section 15; schemas in include/noren/schema.
@@ -8,7 +8,6 @@
 
 #include <stddef.h>
 
-#include "core/members.h"
 #include "core/plan.h"
 
 #define PLAN_ERROR_SIZE 256
@@ -26,18 +25,5 @@ int plan_read_planogram(struct plan *p, const char *json, size_t n,
                         char ret_error[PLAN_ERROR_SIZE]);
 int plan_read_campaigns(struct plan *p, const char *json, size_t n,
                         char ret_error[PLAN_ERROR_SIZE]);
-
-/** The members document: {"revision":N,"members":[{"member_ref","consent":["presence",...],"bucket":N,
- * "day_keys":{"YYYYMMDD":"32 hex digits"}}]}. Replaces all members or none; `m` is zeroed, or was filled by
- * this function before: the old table is wiped and freed. Same returns as above. */
-int members_read(struct members *m, const char *json, size_t n, char ret_error[PLAN_ERROR_SIZE]);
-
-/** Wipes and frees what members_read() allocated; `m` is a table of nobody afterwards. */
-void members_free(struct members *m);
-
-/** Reads the same document member by member instead; `each` returns NULL or a sentence that refuses this
- * one and ends the reading. `ret_revision` may be NULL. */
-int members_walk(const char *json, size_t n, const char *(*each)(void *arg, const struct member *m),
-                 void *arg, int64_t *ret_revision, char ret_error[PLAN_ERROR_SIZE]);
 
 #endif

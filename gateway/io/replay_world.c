@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "io/record.h"
+#include "io/roll.h"
 
 /* Nobody without a members file is held out of campaigns: the last bucket. */
 #define BUCKET_LAST 9999
@@ -229,11 +230,19 @@ static const char *add_member(void *arg, const struct member *m)
 
 static int read_members(struct replay_world *w, const char *json, size_t n, char *error)
 {
-    int e = members_walk(json, n, add_member, w, NULL, error);
+    struct roll roll = {.head = {.parts = 0}};
+    int e = roll_walk(json, n, add_member, w, error);
 
     w->members_given = true;
-    if (e == 0)
-        e = members_read(&w->radio.members, json, n, error);
+    if (e == 0 && (e = roll_read(&roll, json, n, error)) == 0) {
+        (void)snprintf(error, PLAN_ERROR_SIZE, "is one of several parts; give it whole");
+        e = -EINVAL;
+    }
+    if (e > 0) {
+        roll_use(&roll, &w->radio);
+        e = 0;
+    }
+    roll_free(&roll);
     for (size_t i = 0; e == 0 && i < w->member_n; i++)
         e = names_add(&w->members, w->member_list[i].ref, (uint32_t)i);
     return e;
@@ -506,5 +515,5 @@ void world_close(struct replay_world *w)
     names_clear(&w->plates);
     names_clear(&w->cells);
     names_clear(&w->members);
-    members_free(&w->radio.members);
+    roll_free_radio(&w->radio);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/plan_json.h"
+#include "io/roll.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -39,7 +40,7 @@ static void check_plan(const struct plan *p)
 static void read_one(struct plan *p, uint8_t which, const char *json, size_t n)
 {
     char error[PLAN_ERROR_SIZE] = "";
-    struct members members = {.memory = NULL};
+    static struct roll roll;
     int r;
 
     if (which % 4 == 0)
@@ -49,9 +50,9 @@ static void read_one(struct plan *p, uint8_t which, const char *json, size_t n)
     else if (which % 4 == 2)
         r = plan_read_campaigns(p, json, n, error);
     else
-        r = members_read(&members, json, n, error);
-    must(r == 0 || error[0] != 0);
-    members_free(&members);
+        r = roll_read(&roll, json, n, error);
+    must(r >= 0 || error[0] != 0);
+    roll_free(&roll);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)

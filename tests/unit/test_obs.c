@@ -74,7 +74,8 @@ static void random_sighting(uint64_t *s, const struct plan *p, struct obs *o)
 static struct obs random_obs(uint64_t *s, const struct plan *p)
 {
     static const enum obs_kind kinds[] = {OBS_TICK, OBS_CLOCK, OBS_SIGHTING, OBS_CELL,
-                                          OBS_MASS, OBS_NODE,  OBS_COMMAND,  OBS_SALE};
+                                          OBS_MASS, OBS_NODE,  OBS_COMMAND,  OBS_SALE,
+                                          OBS_TEMPERATURE};
     struct obs o;
 
     memset(&o, 0, sizeof(o));
@@ -112,6 +113,9 @@ static struct obs random_obs(uint64_t *s, const struct plan *p)
         o.u.sale.product = (uint16_t)(next_random(s) % p->products_n);
         o.u.sale.quantity = random_i64(s);
         o.u.sale.sold_us = random_i64(s);
+    } else if (o.kind == OBS_TEMPERATURE) {
+        random_id(s, o.u.temperature.sensor);
+        o.u.temperature.temperature_mc = (int32_t)random_i64(s);
     }
     return o;
 }

@@ -1,4 +1,4 @@
-/* Planogram, map, campaigns and members documents: what is right is taken whole, what is wrong is refused
+/* Planogram, map and campaigns documents: what is right is taken whole, what is wrong is refused
  * with the place and the remedy, and leaves the plan as it was. Documents are written with ' for ". */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -263,77 +263,6 @@ static void test_zones_without_a_map(void **state UNUSED)
     free(p);
 }
 
-/* --- members ---------------------------------------------------------------------------------- */
-
-#define KEY  "d2d63054582a28ae0f43b76ecbe5a111"
-#define DAYS "'day_keys':{'20261121':'" KEY "'}"
-static const char good_members[] = "{'revision':3,'members':[{'member_ref':'m-1','consent':"
-                                   "['presence','offers'],'bucket':4321," DAYS "}]}";
-
-static int read_members(struct members *m, const char *text, char *error)
-{
-    char *json = quoted(text);
-    int r = members_read(m, json, strlen(json), error);
-
-    free(json);
-    return r;
-}
-
-static void test_members_resolve(void **state UNUSED)
-{
-    struct members m = {0};
-    struct member who;
-    char error[PLAN_ERROR_SIZE] = "";
-    /* KEY as bytes */
-    static const uint8_t key[NOREN_DAY_KEY_SIZE] = {0xd2, 0xd6, 0x30, 0x54, 0x58, 0x2a, 0x28, 0xae,
-                                                    0x0f, 0x43, 0xb7, 0x6e, 0xcb, 0xe5, 0xa1, 0x11};
-    uint8_t mac[NOREN_TOKEN_MAC_SIZE];
-
-    noren_token_mac(key, NOREN_VECTOR_STEP, mac);
-    assert_int_equal(read_members(&m, good_members, error), 0);
-    members_clock(&m, NOREN_VECTOR_UNIX_S * NOREN_US_PER_S, CLOCK_SYNCED);
-    assert_true(members_resolve(&m, (uint8_t)NOREN_VECTOR_STEP, mac, &who));
-    assert_string_equal(who.ref, "m-1");
-    assert_int_equal(who.consent, CONSENT_PRESENCE | CONSENT_OFFERS);
-    assert_int_equal(who.bucket, 4321);
-    /* A bad document changes nothing, an empty one forgets everybody. */
-    assert_int_equal(read_members(&m, "{'revision':4,'members':[{}]}", error), -22);
-    assert_true(members_resolve(&m, (uint8_t)NOREN_VECTOR_STEP, mac, &who));
-    assert_int_equal(read_members(&m, "{'revision':4,'members':[]}", error), 0);
-    members_clock(&m, NOREN_VECTOR_UNIX_S * NOREN_US_PER_S, CLOCK_SYNCED);
-    assert_false(members_resolve(&m, (uint8_t)NOREN_VECTOR_STEP, mac, &who));
-    members_free(&m);
-    members_free(&m);
-}
-
-#define MEMBER(rest) "{'revision':1,'members':[{'member_ref':'m'," rest "}]}"
-
-static void test_bad_members(void **state UNUSED)
-{
-    static const struct bad bads[] = {
-        {"nonsense", "line 1"},
-        {"{'members':[]}", "\"revision\" is missing"},
-        {"{'revision':1,'members':[{}]}", "members[0]: \"member_ref\" is missing"},
-        {MEMBER("'consent':['all']"), "members[0].consent[0]: must be presence, offers"},
-        {MEMBER("'bucket':10000"), "members[0].bucket: is 10000"},
-        {MEMBER("'day_keys':{'20261321':'" KEY "'}"), "members[0].day_keys.20261321: is no date"},
-        {MEMBER("'day_keys':{'20261121':'00'}"), "must be a key of 32 hex digits"},
-        {MEMBER("'day_keys':{'20261121':'g" KEY "'}"), "must be a key of 32 hex digits"},
-        {MEMBER("'day_keys':{'20261121':'x2d63054582a28ae0f43b76ecbe5a111'}"), "32 hex digits"},
-        {MEMBER("'member_key':'" KEY "'"), "unknown name \"member_key\""},
-    };
-
-    for (size_t i = 0; i < sizeof(bads) / sizeof(bads[0]); i++) {
-        struct members m = {0};
-        char error[PLAN_ERROR_SIZE] = "";
-
-        assert_int_equal(read_members(&m, bads[i].doc, error), -22);
-        if (strstr(error, bads[i].error) == NULL)
-            fail_msg("%s\n  says: %s\n  not:  %s", bads[i].doc, error, bads[i].error);
-        assert_null(m.memory);
-    }
-}
-
 /* --- times ------------------------------------------------------------------------------------- */
 
 static void test_rfc3339(void **state UNUSED)
@@ -377,8 +306,6 @@ int main(void)
         cmocka_unit_test(test_bad_maps),
         cmocka_unit_test(test_bad_campaigns),
         cmocka_unit_test(test_zones_without_a_map),
-        cmocka_unit_test(test_members_resolve),
-        cmocka_unit_test(test_bad_members),
         cmocka_unit_test(test_rfc3339),
     };
 

@@ -119,7 +119,7 @@ static void test_member(void **state)
     assert_int_equal(f->radio.counters.no_rssi, 1);
     radio_clock(&f->radio, UTC_US, CLOCK_FLOOR);
     assert_int_equal(step(f, packet, legacy(packet, RSSI, ads[0], NULL)), 0);
-    assert_int_equal(f->radio.counters.tokens_unknown, 2);
+    assert_int_equal(f->radio.counters.tokens_closed, 1);
     free(f);
 }
 
@@ -439,25 +439,31 @@ static void test_sensor(void **state)
     const uint8_t *const ads[] = {first, first, later, first, clear};
 
     (void)state;
-    assert_true(radio_sensor_key(&f->radio, address, key));
+    assert_true(radio_sensor_key(&f->radio, "other", (const uint8_t[16]){1}));
+    assert_true(radio_sensor_key(&f->radio, "fridge", key));
     for (size_t i = 0; i < 5; i++) {
         size_t n = legacy(packet, RSSI, ads[i], NULL);
 
         step(f, packet, n); /* a stranger's address */
         memcpy(packet + 6, address, sizeof(address));
-        step(f, packet, n);
+        assert_int_equal(step(f, packet, n), i == 0 || i == 2);
+        if (i == 2) { /* 25.06 degrees, by the specification */
+            assert_int_equal(f->obs[0].kind, OBS_TEMPERATURE);
+            assert_string_equal(f->obs[0].u.temperature.sensor, "fridge");
+            assert_int_equal(f->obs[0].u.temperature.temperature_mc, 25060);
+        }
     }
     assert_int_equal(c->sensors_good, 2);
     assert_int_equal(c->sensors_repeated, 1);
     assert_int_equal(c->sensors_refused, 2);
-    assert_true(radio_sensor_key(&f->radio, address, key)); /* no way to replay */
+    assert_true(radio_sensor_key(&f->radio, "fridge", key)); /* no way to replay */
     legacy(packet, RSSI, first, NULL);
     memcpy(packet + 6, address, sizeof(address));
     step(f, packet, 4 + 9 + sizeof(first) + 1);
     assert_int_equal(c->sensors_refused, 3);
-    for (uint8_t i = 0; f->radio.sensors_n < RADIO_SENSORS_MAX; i++)
-        assert_true(radio_sensor_key(&f->radio, (const uint8_t[6]){i}, key));
-    assert_false(radio_sensor_key(&f->radio, (const uint8_t[6]){0xff}, key));
+    for (char id[3] = "a0"; f->radio.sensors_n < RADIO_SENSORS_MAX; id[1]++)
+        assert_true(radio_sensor_key(&f->radio, id, key));
+    assert_false(radio_sensor_key(&f->radio, "more", key));
     free(f);
 }
 

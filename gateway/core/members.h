@@ -110,12 +110,12 @@ enum token_verdict {
     TOKEN_UNKNOWN, /**< nobody's key fits */
     TOKEN_CLOSED,  /**< the clock is not good enough, or there are no members */
     TOKEN_EARLY,   /**< of a step after the next one */
-    TOKEN_LATE,    /**< of a step before the last one: played back, or a phone whose clock is wrong */
+    TOKEN_LATE, /**< of a step before the last one: played back, or a phone whose clock is wrong */
 };
 
 /** Whose token this is: `step_low` and `mac` as on the air. Fills ret's ref, consent, bucket and staff when
  * TOKEN_RESOLVED. */
 enum token_verdict members_resolve(const struct members *m, uint8_t step_low,
-                     const uint8_t mac[NOREN_TOKEN_MAC_SIZE], struct member *ret);
+                                   const uint8_t mac[NOREN_TOKEN_MAC_SIZE], struct member *ret);
 
 #endif

@@ -12,10 +12,11 @@
 /* --- words ------------------------------------------------------------------------------------- */
 
 static const char *const kind_words[] = {
-    [OBS_TICK] = "tick",         [OBS_PLAN] = "plan",       [OBS_CLOCK] = "clock",
-    [OBS_SIGHTING] = "sighting", [OBS_CELL] = "cell",       [OBS_MASS] = "mass",
-    [OBS_NODE] = "node",         [OBS_COMMAND] = "command", [OBS_SALE] = "sale",
-    [OBS_TEMPERATURE] = "temperature",
+    [OBS_TICK] = "tick",   [OBS_PLAN] = "plan",
+    [OBS_CLOCK] = "clock", [OBS_SIGHTING] = "sighting",
+    [OBS_CELL] = "cell",   [OBS_MASS] = "mass",
+    [OBS_NODE] = "node",   [OBS_COMMAND] = "command",
+    [OBS_SALE] = "sale",   [OBS_TEMPERATURE] = "temperature",
 };
 static const char *const who_words[] = {
     [WHO_NONE] = "none",

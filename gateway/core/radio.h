@@ -38,7 +38,7 @@ struct radio_counters {
     int64_t tokens_unknown; /**< nobody's key fits */
     int64_t tokens_closed;  /**< the clock is not good enough, or there are no members */
     int64_t tokens_early;   /**< of a step that is yet to come: somebody's clock is ahead */
-    int64_t tokens_late;    /**< of a step that is over: played back, or somebody's clock is behind */
+    int64_t tokens_late; /**< of a step that is over: played back, or somebody's clock is behind */
     int64_t tags_resolved;  /**< EIDs and addresses of tags */
     int64_t eids_unknown;   /**< no tag says this EID now, or the clock is not good enough */
     int64_t no_consent;     /**< resolved, but the member did not agree to presence */
@@ -50,7 +50,8 @@ struct radio_counters {
     int64_t nodes_refused;  /**< no key of that node, wrong tag, or a counter that went back */
     int64_t sensors_good;   /**< BTHome frames opened with the sender's key */
     int64_t sensors_repeated;
-    int64_t sensors_refused; /**< wrong tag, a counter that went back, or in the clear despite a key */
+    int64_t
+        sensors_refused; /**< wrong tag, a counter that went back, or in the clear despite a key */
     int64_t sensors_skipped; /**< of unknown senders, beyond what is tried in a second */
     int64_t health_good;     /**< eTLM frames of our tags, opened */
     int64_t health_refused;  /**< eTLM frames from where our tags are that their keys do not open */

@@ -87,31 +87,49 @@ static void publish_ack(struct hq *hq, int64_t epoch_id)
         publish_signed(hq, topic, payload);
 }
 
+/* One retained message a part; those that a smaller bundle no longer has are taken back. */
+static void publish_parts(struct hq *hq, const char *root, const struct roster_parts *parts)
+{
+    char topic[ACK_TOPIC_SIZE];
+
+    for (size_t i = 0; i < parts->n || i < parts->stale; i++) {
+        if (i == 0)
+            snprintf(topic, sizeof(topic), "%s/" NOREN_TOPIC_DESIRED, root, "members");
+        else
+            snprintf(topic, sizeof(topic), "%s/" NOREN_TOPIC_DESIRED "/%zu", root, "members", i);
+        if (i < parts->n)
+            publish_signed(hq, topic, parts->payloads[i]);
+        else if (broker_connected(hq->broker))
+            (void)broker_publish(hq->broker, topic, "", 0, NOREN_CONTENT_JWS);
+    }
+}
+
 static void publish_members(struct hq *hq, int64_t gateway_id)
 {
-    char topic[ACK_TOPIC_SIZE], store_name[NOREN_ID_SIZE], *payload = NULL;
+    char root[ACK_TOPIC_SIZE], store_name[NOREN_ID_SIZE];
+    struct roster_parts parts = {.n = 0};
     sqlite3_stmt *stmt = store_bind(
         &hq->store, "SELECT tenant, store, gateway FROM gateway WHERE id = ?", "i", gateway_id);
 
     if (stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW)
         return;
-    snprintf(topic, sizeof(topic), NOREN_TOPIC_ROOT "/" NOREN_TOPIC_DESIRED,
-             (const char *)sqlite3_column_text(stmt, 0), (const char *)sqlite3_column_text(stmt, 1),
-             (const char *)sqlite3_column_text(stmt, 2), "members");
+    snprintf(root, sizeof(root), NOREN_TOPIC_ROOT, (const char *)sqlite3_column_text(stmt, 0),
+             (const char *)sqlite3_column_text(stmt, 1),
+             (const char *)sqlite3_column_text(stmt, 2));
     snprintf(store_name, sizeof(store_name), "%s", (const char *)sqlite3_column_text(stmt, 1));
     sqlite3_reset(stmt);
     int r = store_begin(&hq->store);
     if (r == 0)
         r = roster_print(&hq->roster, &hq->store, gateway_id, store_name,
-                         utc_now_us() / NOREN_US_PER_S, &payload);
+                         utc_now_us() / NOREN_US_PER_S, &parts);
     if (r == 0)
         r = store_commit(&hq->store);
     if (r == 0)
-        publish_signed(hq, topic, payload);
+        publish_parts(hq, root, &parts);
     else
-        hq_log(HQ_ERROR, "cannot make the members bundle for %s: %s", topic, strerror(-r));
+        hq_log(HQ_ERROR, "cannot make the members bundle for %s: %s", root, strerror(-r));
     store_rollback(&hq->store);
-    free(payload);
+    roster_parts_free(&parts);
 }
 
 static void for_each_id(struct hq *hq, const char *sql, void (*call)(struct hq *, int64_t))

@@ -48,11 +48,65 @@ static bool known_consents(const json_t *array)
     return true;
 }
 
+/* What members, tags and sensors have in common. */
+static const char *check_common(const json_t *m)
+{
+    const json_t *stores = json_object_get(m, "stores"), *staff = json_object_get(m, "staff");
+
+    if (stores != NULL && !strings_only(stores))
+        return "stores: write a list of store ids, or leave it out for all stores";
+    if (staff != NULL && !json_is_boolean(staff))
+        return "staff: write true or false";
+    return NULL;
+}
+
+static bool is_id(const json_t *m, const char *name)
+{
+    const json_t *id = json_object_get(m, name);
+
+    return json_is_string(id) && json_string_length(id) > 0 &&
+           json_string_length(id) < NOREN_ID_SIZE;
+}
+
+static bool is_key(const json_t *m, const char *name)
+{
+    uint8_t key[16];
+
+    return hex_read(json_string_value(json_object_get(m, name)), key, sizeof(key));
+}
+
+static const char *check_tag(const json_t *m)
+{
+    const json_t *k = json_object_get(m, "k"), *offset = json_object_get(m, "offset_s");
+
+    if (!is_id(m, "tag"))
+        return "tag: write a text of 1..39 bytes";
+    if (json_object_get(m, "member_ref") != NULL && !is_id(m, "member_ref"))
+        return "member_ref: write a member's, or leave it out";
+    if (is_key(m, "irk") == is_key(m, "eid_key"))
+        return "eid_key or irk: write one of them, 32 lower-case hex digits";
+    if (is_key(m, "eid_key") &&
+        (!json_is_integer(k) || json_integer_value(k) < 0 || json_integer_value(k) > 15))
+        return "k: write the tag's rotation exponent, 0..15";
+    if (offset != NULL && !json_is_integer(offset))
+        return "offset_s: write the tag's counter minus unix time";
+    return check_common(m);
+}
+
+static const char *check_sensor(const json_t *m)
+{
+    if (!is_id(m, "sensor"))
+        return "sensor: write a text of 1..39 bytes";
+    if (!is_key(m, "bind_key"))
+        return "bind_key: write 32 lower-case hex digits";
+    return check_common(m);
+}
+
 /* NULL, or what is wrong with one member and what to write. */
 static const char *check_member(const json_t *m)
 {
     uint8_t key[32];
-    const json_t *ref = json_object_get(m, "member_ref"), *stores = json_object_get(m, "stores");
+    const json_t *ref = json_object_get(m, "member_ref");
     json_int_t bucket = json_integer_value(json_object_get(m, "bucket"));
 
     if (!json_is_string(ref) || json_string_length(ref) == 0 ||
@@ -60,39 +114,47 @@ static const char *check_member(const json_t *m)
         return "member_ref: write an opaque text of 1..39 bytes";
     if (!json_is_string(json_object_get(m, "name")))
         return "name: write a text (it stays at headquarters)";
-    if (!hex_read(json_string_value(json_object_get(m, "member_key")), key, sizeof(key)))
-        return "member_key: write 64 lower-case hex digits";
+    if (json_object_get(m, "member_key") != NULL &&
+        !hex_read(json_string_value(json_object_get(m, "member_key")), key, sizeof(key)))
+        return "member_key: write 64 lower-case hex digits, or leave it out (a card only)";
     if (!known_consents(json_object_get(m, "consent")))
         return "consent: write a list of presence, offers, interaction, analytics";
     if (!json_is_integer(json_object_get(m, "bucket")) || bucket < 0 || bucket > 9999)
         return "bucket: write 0..9999";
-    if (stores != NULL && !strings_only(stores))
-        return "stores: write a list of store ids, or leave it out for all stores";
-    return NULL;
+    return check_common(m);
 }
 
-static int check_members(const json_t *members, const char *path, char *ret_error)
+/* A list whose items are named by `id`, each checked, none twice. Missing is an empty one. */
+static int take_list(const json_t *root, const char *name, const char *id,
+                     const char *(*check)(const json_t *), const char *path, char *ret_error,
+                     json_t **ret)
 {
+    json_t *list = json_object_get(root, name), *seen = json_object();
     size_t i;
     const json_t *m;
-    json_t *seen = json_object();
-    int r = 0;
+    int r = list == NULL || json_is_array(list) ? 0 : -EINVAL;
 
-    json_array_foreach((json_t *)members, i, m)
+    if (r != 0)
+        snprintf(ret_error, ROSTER_ERROR_SIZE, "%s: %s: write a list", path, name);
+    json_array_foreach(list, i, m)
     {
-        const char *why = check_member(m);
-        const char *ref = json_string_value(json_object_get(m, "member_ref"));
+        const char *why = check(m), *ref = json_string_value(json_object_get(m, id));
+        char twice[64];
 
-        if (why == NULL && json_object_get(seen, ref) != NULL)
-            why = "member_ref: is in the list twice; remove one";
+        if (why == NULL && json_object_get(seen, ref) != NULL) {
+            snprintf(twice, sizeof(twice), "%s: is in the list twice; remove one", id);
+            why = twice;
+        }
         if (why != NULL) {
-            snprintf(ret_error, ROSTER_ERROR_SIZE, "%s: members[%zu].%s", path, i, why);
+            snprintf(ret_error, ROSTER_ERROR_SIZE, "%s: %s[%zu].%s", path, name, i, why);
             r = -EINVAL;
             break;
         }
         json_object_set_new(seen, ref, json_true());
     }
     json_decref(seen);
+    if (r == 0)
+        *ret = list != NULL ? json_incref(list) : json_array();
     return r;
 }
 
@@ -100,31 +162,37 @@ int roster_load(struct roster *r, const char *path, char ret_error[ROSTER_ERROR_
 {
     json_error_t error;
 
-    if (path[0] == '\0') {
-        r->members = json_array();
-        return 0;
-    }
-    json_t *root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
+    json_t *root = path[0] != '\0' ? json_load_file(path, JSON_REJECT_DUPLICATES, &error)
+                                   : json_pack("{s:[]}", "members");
+    int rc = 0;
+
+    memset(r, 0, sizeof(*r));
     if (root == NULL) {
         snprintf(ret_error, ROSTER_ERROR_SIZE, "%s:%d: %s", path, error.line, error.text);
         return -EINVAL;
     }
-    json_t *members = json_object_get(root, "members");
-    int rc = -EINVAL;
-    if (json_is_array(members))
-        rc = check_members(members, path, ret_error);
-    else
+    if (json_object_get(root, "members") == NULL) {
         snprintf(ret_error, ROSTER_ERROR_SIZE, "%s: needs {\"members\": [...]}", path);
+        rc = -EINVAL;
+    }
     if (rc == 0)
-        r->members = json_incref(members);
+        rc = take_list(root, "members", "member_ref", check_member, path, ret_error, &r->members);
+    if (rc == 0)
+        rc = take_list(root, "tags", "tag", check_tag, path, ret_error, &r->tags);
+    if (rc == 0)
+        rc = take_list(root, "sensors", "sensor", check_sensor, path, ret_error, &r->sensors);
     json_decref(root);
+    if (rc != 0)
+        roster_free(r);
     return rc;
 }
 
 void roster_free(struct roster *r)
 {
     json_decref(r->members);
-    r->members = NULL;
+    json_decref(r->tags);
+    json_decref(r->sensors);
+    memset(r, 0, sizeof(*r));
 }
 
 const json_t *roster_find(const struct roster *r, const char *member_ref)
@@ -154,7 +222,7 @@ static bool may_come(const json_t *m, const char *store_name)
 static json_t *day_keys(const json_t *m, int64_t utc_s)
 {
     uint8_t member_key[32], key[NOREN_DAY_KEY_SIZE];
-    json_t *keys = json_object();
+    json_t *keys = json_object(); /* stays empty for who has a card only */
 
     if (!hex_read(json_string_value(json_object_get(m, "member_key")), member_key,
                   sizeof(member_key)))
@@ -181,10 +249,42 @@ static json_t *bundle_members(const struct roster *r, const char *store_name, in
     {
         if (!may_come(m, store_name))
             continue;
-        json_array_append_new(
-            list, json_pack("{s:O,s:O,s:O,s:o}", "member_ref", json_object_get(m, "member_ref"),
-                            "consent", json_object_get(m, "consent"), "bucket",
-                            json_object_get(m, "bucket"), "day_keys", day_keys(m, utc_s)));
+        json_t *item =
+            json_pack("{s:O,s:O,s:O,s:o}", "member_ref", json_object_get(m, "member_ref"),
+                      "consent", json_object_get(m, "consent"), "bucket",
+                      json_object_get(m, "bucket"), "day_keys", day_keys(m, utc_s));
+        if (json_is_true(json_object_get(m, "staff")))
+            json_object_set_new(item, "staff", json_true());
+        json_array_append_new(list, item);
+    }
+    return list;
+}
+
+/* The members of the object that a gateway needs, and of a tag what its carrier agreed to. */
+static json_t *bundle_things(const struct roster *r, json_t *things, const char *const *keys,
+                             const char *store_name)
+{
+    json_t *list = json_array();
+    size_t i;
+    json_t *m;
+
+    json_array_foreach(things, i, m)
+    {
+        const char *ref = json_string_value(json_object_get(m, "member_ref"));
+        const json_t *member = ref != NULL ? roster_find(r, ref) : NULL;
+        json_t *item;
+
+        if (!may_come(m, store_name) || (ref != NULL && member == NULL))
+            continue; /* a card of nobody whom we know is not given to anybody */
+        item = json_object();
+        for (size_t k = 0; keys[k] != NULL; k++)
+            if (json_object_get(m, keys[k]) != NULL)
+                json_object_set(item, keys[k], json_object_get(m, keys[k]));
+        if (member != NULL) {
+            json_object_set(item, "consent", json_object_get(member, "consent"));
+            json_object_set(item, "bucket", json_object_get(member, "bucket"));
+        }
+        json_array_append_new(list, item);
     }
     return list;
 }
@@ -211,30 +311,100 @@ static int64_t next_revision(struct store *s, int64_t gateway_id, const char *di
     return r < 0 ? r : revision;
 }
 
+/* How many parts the broker retains of what was published before; notes that there are `n` now. */
+static int swap_parts(struct store *s, int64_t gateway_id, size_t n, size_t *ret_before)
+{
+    *ret_before = (size_t)store_int(
+        s, 1, "SELECT revision FROM bundle WHERE gateway_id = ? AND name = 'members.parts'", "i",
+        gateway_id);
+    if (*ret_before == n)
+        return 0;
+    return store_run(s,
+                     "INSERT INTO bundle(gateway_id, name, revision, digest)"
+                     " VALUES(?, 'members.parts', ?, '') ON CONFLICT DO UPDATE SET"
+                     " revision = excluded.revision",
+                     "ii", gateway_id, (int64_t)n);
+}
+
+/* Items `from` on, as many as fit into a part together with what is in it. */
+static json_t *slice(const json_t *list, size_t *from, size_t *room)
+{
+    json_t *part = json_array();
+
+    for (; *from < json_array_size(list) && *room > 0; (*from)++, (*room)--)
+        json_array_append(part, json_array_get(list, *from));
+    return part;
+}
+
+static int print_parts(const json_t *all, int64_t revision, struct roster_parts *ret)
+{
+    const json_t *members = json_object_get(all, "members"), *tags = json_object_get(all, "tags");
+    size_t members_at = 0, tags_at = 0, items = json_array_size(members) + json_array_size(tags),
+           n = items / ROSTER_PART_ITEMS + (items % ROSTER_PART_ITEMS != 0 || items == 0);
+
+    ret->payloads = calloc(n, sizeof(*ret->payloads));
+    if (ret->payloads == NULL)
+        return -ENOMEM;
+    for (ret->n = 0; ret->n < n; ret->n++) {
+        size_t room = ROSTER_PART_ITEMS;
+        json_t *part = json_pack("{s:I,s:o}", "revision", (json_int_t)revision, "members",
+                                 slice(members, &members_at, &room));
+
+        json_object_set_new(part, "tags", slice(tags, &tags_at, &room));
+        if (ret->n == 0)
+            json_object_set(part, "sensors", json_object_get(all, "sensors"));
+        if (n > 1) {
+            json_object_set_new(part, "part", json_integer((json_int_t)ret->n));
+            json_object_set_new(part, "parts", json_integer((json_int_t)n));
+            json_object_set_new(part, "members_n",
+                                json_integer((json_int_t)json_array_size(members)));
+            json_object_set_new(part, "tags_n", json_integer((json_int_t)json_array_size(tags)));
+        }
+        ret->payloads[ret->n] = json_dumps(part, JSON_COMPACT);
+        json_decref(part);
+        if (ret->payloads[ret->n] == NULL)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
 int roster_print(const struct roster *r, struct store *s, int64_t gateway_id,
-                 const char *store_name, int64_t utc_s, char **ret_payload)
+                 const char *store_name, int64_t utc_s, struct roster_parts *ret)
 {
     /* a label as HMAC key: any fixed one makes it a digest that nothing else uses */
     static const uint8_t LABEL[] = "noren-hq-bundle";
+    static const char *const tag_keys[] = {"tag",      "member_ref", "eid_key", "k",
+                                           "offset_s", "irk",        "staff",   NULL},
+                             *const sensor_keys[] = {"sensor", "bind_key", NULL};
     uint8_t mac[32];
     char digest[65];
-    json_t *list = bundle_members(r, store_name, utc_s);
-    char *text = json_dumps(list, JSON_COMPACT);
+    json_t *all = json_pack("{s:o,s:o,s:o}", "members", bundle_members(r, store_name, utc_s),
+                            "tags", bundle_things(r, r->tags, tag_keys, store_name), "sensors",
+                            bundle_things(r, r->sensors, sensor_keys, store_name));
+    char *text = json_dumps(all, JSON_COMPACT);
+    int64_t revision = -ENOMEM;
+    int rc;
 
-    if (text == NULL) {
-        json_decref(list);
-        return -ENOMEM;
+    memset(ret, 0, sizeof(*ret));
+    if (text != NULL) {
+        noren_hmac_sha256(LABEL, sizeof(LABEL) - 1, (const uint8_t *)text, strlen(text), mac);
+        free(text);
+        print_hex(mac, sizeof(mac), digest);
+        revision = next_revision(s, gateway_id, digest, utc_s);
     }
-    noren_hmac_sha256(LABEL, sizeof(LABEL) - 1, (const uint8_t *)text, strlen(text), mac);
-    free(text);
-    print_hex(mac, sizeof(mac), digest);
-    int64_t revision = next_revision(s, gateway_id, digest, utc_s);
-    if (revision < 0) {
-        json_decref(list);
-        return (int)revision;
-    }
-    json_t *bundle = json_pack("{s:I,s:o}", "revision", (json_int_t)revision, "members", list);
-    *ret_payload = json_dumps(bundle, JSON_COMPACT);
-    json_decref(bundle);
-    return *ret_payload != NULL ? 0 : -ENOMEM;
+    rc = revision < 0 ? (int)revision : print_parts(all, revision, ret);
+    if (rc == 0)
+        rc = swap_parts(s, gateway_id, ret->n, &ret->stale);
+    json_decref(all);
+    if (rc < 0)
+        roster_parts_free(ret);
+    return rc < 0 ? rc : 0;
+}
+
+void roster_parts_free(struct roster_parts *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        free(p->payloads[i]);
+    free(p->payloads);
+    memset(p, 0, sizeof(*p));
 }

@@ -38,9 +38,7 @@ static uint32_t first_useful_date(void)
     enum clock_quality quality;
     int64_t utc_us = clock_utc_us(&quality);
 
-    return quality == CLOCK_SYNCED
-               ? noren_utc_date(utc_us / NOREN_US_PER_S - NOREN_STEP_S)
-               : 0;
+    return quality == CLOCK_SYNCED ? noren_utc_date(utc_us / NOREN_US_PER_S - NOREN_STEP_S) : 0;
 }
 
 static void put_in_force(struct engine *e)

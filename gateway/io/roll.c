@@ -162,8 +162,8 @@ static bool read_sensor(const struct doc *d, struct radio_sensor *ret)
 static bool read_head(const struct doc *d, struct roll_head *ret, int64_t *ret_members,
                       int64_t *ret_tags)
 {
-    static const char *const keys[] = {"$schema", "revision", "part",    "parts", "members_n",
-                                       "tags_n",  "members",  "tags",    "sensors", NULL};
+    static const char *const keys[] = {"$schema", "revision", "part", "parts",   "members_n",
+                                       "tags_n",  "members",  "tags", "sensors", NULL};
     struct doc members, tags, part = doc_member(d, "part"), members_n = doc_member(d, "members_n");
     struct roll_head h = {.part = 0, .parts = 1};
 

@@ -30,9 +30,9 @@ struct roll {
     struct roll_head head; /**< of the part taken first; parts is 0 before it */
     bool have[ROLL_PARTS_MAX];
     size_t have_n;
-    struct roll_head last;    /**< what the part read last says about itself */
-    bool in_force;            /**< roll_use() was called, ... */
-    int64_t revision;         /**< ... with this revision; this and older ones are not read again */
+    struct roll_head last; /**< what the part read last says about itself */
+    bool in_force;         /**< roll_use() was called, ... */
+    int64_t revision;      /**< ... with this revision; this and older ones are not read again */
     /** Settings, kept by roll_free(): keys of UTC dates before this one are left out; 0 = none are. */
     uint32_t first_date;
     /** Who is left out with all tags, because they were forgotten; NULL = nobody. */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "core/tags.h"
 #include "sim/output.h"
 #include "sim/world.h"
 
@@ -89,7 +90,7 @@ static void rotate(struct world *w, struct person *p)
         return;
     p->step = now;
     draw_address(w, ADDRESS_RESOLVABLE, p->address);
-    if (p->kind != PERSON_MEMBER)
+    if (p->kind != PERSON_MEMBER || !p->phone)
         return;
     noren_day_key(p->key, noren_utc_date((int64_t)now * NOREN_STEP_S), day_key);
     noren_token(day_key, now, p->token);
@@ -161,6 +162,35 @@ static void beacon_step(struct world *w, int i, struct output *out)
     broadcast(w, b->x_m, b->y_m, NULL, w->beacons[i].address, ad, n, NULL, out);
 }
 
+/* A card: its EID under an address that changes with it, or flags under an address that says who it is. */
+static void card_step(struct world *w, struct person *p, struct output *out)
+{
+    struct person_tag *t = &p->tag;
+    uint32_t counter = (uint32_t)(utc_s(w) + t->offset_s);
+    uint64_t step = t->irk ? noren_step(utc_s(w)) : counter >> t->k;
+    uint8_t ad[31], eid[TAG_EID_SIZE];
+    struct wr o = wr_init(ad, sizeof(ad)), a = wr_init(t->address, sizeof(t->address));
+
+    if (step != t->step) {
+        uint32_t prand = (uint32_t)(world_uniform(w) * (1 << 22)) | 1U << 22;
+
+        t->step = step;
+        if (t->irk) {
+            wr_le(&a, tags_ah(t->key, prand), 3);
+            wr_le(&a, prand, 3);
+        } else {
+            draw_address(w, ADDRESS_STATIC, t->address);
+        }
+    }
+    wr_copy(&o, (const uint8_t[]){2, 0x01, 0x06}, 3);
+    if (!t->irk) {
+        tags_eid(t->key, t->k, counter, eid);
+        wr_copy(&o, (const uint8_t[]){3, 0x03, 0xaa, 0xfe, 13, 0x16, 0xaa, 0xfe, 0x30, 0xec}, 10);
+        wr_copy(&o, eid, sizeof(eid));
+    }
+    broadcast(w, p->x_m, p->y_m, p->fading_db, t->address, ad, o.n, p->ref, out);
+}
+
 void air_step(struct world *w, struct output *out)
 {
     for (int i = 0; i < w->people_n; i++) {
@@ -171,6 +201,10 @@ void air_step(struct world *w, struct output *out)
             continue;
         p->advert_us = w->now_us + (int64_t)((0.5 + world_uniform(w)) * ADVERT_S * 1e6);
         rotate(w, p);
+        if (p->tag.carried)
+            card_step(w, p, out);
+        if (p->kind == PERSON_MEMBER && !p->phone)
+            continue;
         broadcast(w, p->x_m, p->y_m, p->fading_db, p->address, ad, person_ad(w, p, ad),
                   p->kind == PERSON_MEMBER ? p->ref : NULL, out);
     }

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/tags.h"
 #include "io/doc.h"
 #include "io/plan_json.h"
 
@@ -177,19 +178,50 @@ static int read_scenario(struct world *w, const char *json, size_t n, char *erro
     return ok ? 0 : -EINVAL;
 }
 
+static bool read_person(struct world *w, const struct doc *item)
+{
+    struct person *p = &w->people[w->people_n++];
+
+    *p = (struct person){.kind = PERSON_MEMBER, .phone = doc_member(item, "member_key").v != NULL};
+    return doc_id(item, "member_ref", p->ref) &&
+           (!p->phone || doc_hex(item, "member_key", p->key, sizeof(p->key)));
+}
+
+/* The card of a member; what lies about in the shop is not simulated. */
+static bool read_card(struct world *w, const struct doc *item)
+{
+    char ref[NOREN_ID_SIZE] = "";
+    struct person_tag tag = {.carried = true, .irk = doc_member(item, "irk").v != NULL};
+    int64_t k = 0;
+
+    if (!doc_opt_id(item, "member_ref", ref) ||
+        !doc_hex(item, tag.irk ? "irk" : "eid_key", tag.key, sizeof(tag.key)) ||
+        !doc_opt_i64(item, "k", 0, TAG_K_MAX, &k) ||
+        !doc_opt_i64(item, "offset_s", -(int64_t)UINT32_MAX, UINT32_MAX, &tag.offset_s))
+        return false;
+    tag.k = (uint8_t)k;
+    for (int i = 0; i < w->people_n; i++)
+        if (strcmp(w->people[i].ref, ref) == 0)
+            w->people[i].tag = tag;
+    return true;
+}
+
 /* Headquarters checks its own file; what is not needed here is not looked at. */
 static int read_members(struct world *w, const char *json, size_t n, char *error)
 {
-    struct doc d = doc_load(json, n, error, PLAN_ERROR_SIZE), list;
-    bool ok = d.v != NULL && doc_array(&d, "members", WORLD_PEOPLE_MAX / 2, &list);
+    struct doc d = doc_load(json, n, error, PLAN_ERROR_SIZE), list, cards;
+    bool ok = d.v != NULL && doc_array(&d, "members", WORLD_PEOPLE_MAX / 2, &list) &&
+              doc_array(&d, "tags", TAGS_MAX, &cards);
 
     for (size_t i = 0; ok && i < doc_size(&list); i++) {
         struct doc item = doc_item(&list, i);
-        struct person *p = &w->people[w->people_n++];
 
-        *p = (struct person){.kind = PERSON_MEMBER};
-        ok = doc_id(&item, "member_ref", p->ref) &&
-             doc_hex(&item, "member_key", p->key, sizeof(p->key));
+        ok = read_person(w, &item);
+    }
+    for (size_t i = 0; ok && i < doc_size(&cards); i++) {
+        struct doc item = doc_item(&cards, i);
+
+        ok = read_card(w, &item);
     }
     json_decref(d.v);
     return ok ? 0 : -EINVAL;

@@ -62,10 +62,22 @@ struct plate {
 enum person_kind { PERSON_MEMBER, PERSON_PHONE };
 enum person_state { PERSON_OUTSIDE, PERSON_WALKING, PERSON_LOOKING, PERSON_STAYING };
 
+/** A tag or card in somebody's pocket. */
+struct person_tag {
+    bool carried, irk; /**< irk: a resolvable private address, else Eddystone-EID */
+    uint8_t key[16];
+    uint8_t k;
+    int64_t offset_s;
+    uint64_t step; /**< of its address */
+    uint8_t address[6];
+};
+
 struct person {
     enum person_kind kind;
     char ref[NOREN_ID_SIZE]; /**< members only */
+    bool phone;              /**< a member with a card only has none */
     uint8_t key[32];
+    struct person_tag tag;
     enum person_state state;
     int64_t until_us; /**< end of the state, where it has one */
     double x_m, y_m, to_x_m, to_y_m;

@@ -223,24 +223,26 @@ static void test_stream_stops_at_the_commit(void **state)
 static void test_members_bundle(void **state)
 {
     struct fixture *f = *state;
-    char *one = NULL, *two = NULL, *three = NULL;
+    struct roster_parts one, two, three;
+    const int64_t now_s = NOW_US / 1000000;
 
-    assert_int_equal(roster_print(&f->roster, &f->store, 1, "s1", NOW_US / 1000000, &one), 0);
-    assert_non_null(strstr(one, "\"20261121\":\"d2d63054582a28ae0f43b76ecbe5a111\""));
-    assert_non_null(strstr(one, "\"20261120\""));
-    assert_non_null(strstr(one, "\"20261122\""));
-    assert_null(strstr(one, "Hanako"));
-    assert_null(strstr(one, "000102030405"));
-    assert_null(strstr(one, "m-0002")); /* shops elsewhere */
-    assert_int_equal(roster_print(&f->roster, &f->store, 1, "s1", NOW_US / 1000000 + 60, &two), 0);
-    assert_string_equal(one, two); /* nothing changed: the same revision */
-    assert_int_equal(roster_print(&f->roster, &f->store, 1, "s1", NOW_US / 1000000 + 86400, &three),
-                     0);
-    assert_null(strstr(three, "\"20261120\""));
-    assert_true(strcmp(three, one) > 0); /* "revision" is written first */
-    free(one);
-    free(two);
-    free(three);
+    assert_int_equal(roster_print(&f->roster, &f->store, 1, "s1", now_s, &one), 0);
+    assert_int_equal(one.n, 1);
+    assert_int_equal(one.stale, 1);
+    assert_non_null(strstr(one.payloads[0], "\"20261121\":\"d2d63054582a28ae0f43b76ecbe5a111\""));
+    assert_non_null(strstr(one.payloads[0], "\"20261120\""));
+    assert_non_null(strstr(one.payloads[0], "\"20261122\""));
+    assert_null(strstr(one.payloads[0], "Hanako"));
+    assert_null(strstr(one.payloads[0], "000102030405"));
+    assert_null(strstr(one.payloads[0], "m-0002")); /* shops elsewhere */
+    assert_int_equal(roster_print(&f->roster, &f->store, 1, "s1", now_s + 60, &two), 0);
+    assert_string_equal(one.payloads[0], two.payloads[0]); /* nothing changed: the same revision */
+    assert_int_equal(roster_print(&f->roster, &f->store, 1, "s1", now_s + 86400, &three), 0);
+    assert_null(strstr(three.payloads[0], "\"20261120\""));
+    assert_true(strcmp(three.payloads[0], one.payloads[0]) > 0); /* "revision" is written first */
+    roster_parts_free(&one);
+    roster_parts_free(&two);
+    roster_parts_free(&three);
 }
 
 int main(void)

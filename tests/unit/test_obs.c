@@ -73,9 +73,9 @@ static void random_sighting(uint64_t *s, const struct plan *p, struct obs *o)
 
 static struct obs random_obs(uint64_t *s, const struct plan *p)
 {
-    static const enum obs_kind kinds[] = {OBS_TICK, OBS_CLOCK, OBS_SIGHTING, OBS_CELL,
-                                          OBS_MASS, OBS_NODE,  OBS_COMMAND,  OBS_SALE,
-                                          OBS_TEMPERATURE};
+    static const enum obs_kind kinds[] = {OBS_TICK,    OBS_CLOCK, OBS_SIGHTING,
+                                          OBS_CELL,    OBS_MASS,  OBS_NODE,
+                                          OBS_COMMAND, OBS_SALE,  OBS_TEMPERATURE};
     struct obs o;
 
     memset(&o, 0, sizeof(o));

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "hq/roster.h"
 #include "io/roll.h"
 
 #define UNUSED __attribute__((unused))
@@ -66,7 +67,8 @@ static void test_whole(void **state UNUSED)
                   "{'revision':3,'members':[{'member_ref':'m-1','consent':['presence','offers'],"
                   "'bucket':4321," DAYS "},{'member_ref':'m-2','staff':true}],"
                   "'tags':[{'tag':'card-7','member_ref':'m-1','consent':['presence'],'bucket':4321,"
-                  "'eid_key':'" KEY "','k':10,'offset_s':-5},{'tag':'badge','staff':true,'irk':'" KEY
+                  "'eid_key':'" KEY
+                  "','k':10,'offset_s':-5},{'tag':'badge','staff':true,'irk':'" KEY
                   "'}],'sensors':[{'sensor':'fridge','bind_key':'" KEY "'}]}",
                   error),
         1);
@@ -120,8 +122,8 @@ static void test_parts(void **state UNUSED)
     struct member who;
 
     radio_init(&radio);
-    assert_int_equal(read_part(&r, "{'revision':6,'members':[{'member_ref':'old'," DAYS "}]}", error),
-                     1);
+    assert_int_equal(
+        read_part(&r, "{'revision':6,'members':[{'member_ref':'old'," DAYS "}]}", error), 1);
     use(&r, &radio);
     assert_int_equal(read_part(&r, parts[2], error), 0);
     assert_int_equal(r.last.part, 2);
@@ -133,7 +135,8 @@ static void test_parts(void **state UNUSED)
         read_part(&r, "{'revision':8,'part':0,'parts':2,'members_n':1,'members':[]}", error), 0);
     assert_int_equal(read_part(&r, parts[1], error), -ESTALE);
     assert_int_equal(
-        read_part(&r, "{'revision':8,'part':1,'parts':2,'members_n':1,'members':[{'member_ref':'c'}]}",
+        read_part(&r,
+                  "{'revision':8,'part':1,'parts':2,'members_n':1,'members':[{'member_ref':'c'}]}",
                   error),
         1);
     use(&r, &radio);
@@ -142,11 +145,13 @@ static void test_parts(void **state UNUSED)
     assert_false(members_find(&radio.members, "a", &who));
     /* more than was said: refused, and what came before must come again */
     assert_int_equal(
-        read_part(&r, "{'revision':9,'part':0,'parts':2,'members_n':1,'members':[{'member_ref':'d'}]}",
+        read_part(&r,
+                  "{'revision':9,'part':0,'parts':2,'members_n':1,'members':[{'member_ref':'d'}]}",
                   error),
         0);
     assert_int_equal(
-        read_part(&r, "{'revision':9,'part':1,'parts':2,'members_n':1,'members':[{'member_ref':'e'}]}",
+        read_part(&r,
+                  "{'revision':9,'part':1,'parts':2,'members_n':1,'members':[{'member_ref':'e'}]}",
                   error),
         -EINVAL);
     assert_int_equal(r.have_n, 0);
@@ -170,13 +175,14 @@ static void test_left_out(void **state UNUSED)
     r.unwanted = unwanted;
     r.user = forgotten;
     r.first_date = 20261121;
-    assert_int_equal(read_part(&r,
-                               "{'revision':1,'members':[{'member_ref':'m-1'," DAYS
-                               "},{'member_ref':'m-2','day_keys':{'20261120':'" KEY
-                               "','20261121':'00000000000000000000000000000000'}}],'tags':[{'tag':'t',"
-                               "'member_ref':'m-1','irk':'" KEY "'}]}",
-                               error),
-                     1);
+    assert_int_equal(
+        read_part(&r,
+                  "{'revision':1,'members':[{'member_ref':'m-1'," DAYS
+                  "},{'member_ref':'m-2','day_keys':{'20261120':'" KEY
+                  "','20261121':'00000000000000000000000000000000'}}],'tags':[{'tag':'t',"
+                  "'member_ref':'m-1','irk':'" KEY "'}]}",
+                  error),
+        1);
     use(&r, &radio);
     assert_false(hears(&radio, &who));
     assert_int_equal(radio.members.n, 1);
@@ -188,7 +194,7 @@ static void test_left_out(void **state UNUSED)
 
 #define MEMBER(rest) "{'revision':1,'members':[{'member_ref':'m'," rest "}]}"
 
-#define TAG(rest)    "{'revision':1,'members':[],'tags':[{'tag':'t'," rest "}]}"
+#define TAG(rest) "{'revision':1,'members':[],'tags':[{'tag':'t'," rest "}]}"
 
 static void test_bad(void **state UNUSED)
 {
@@ -229,13 +235,71 @@ static void test_bad(void **state UNUSED)
     }
 }
 
+/* What HQ makes of a long list is what a gateway takes: in parts, cards with what their carriers agreed to,
+ * and after a shorter list what is to be taken back. */
+static void test_members_parts(void **state UNUSED)
+{
+    struct store store;
+    char why[256];
+    const int64_t now_s = NOREN_VECTOR_UNIX_S;
+    struct roster many = {json_array(), json_array(), json_array()};
+    static struct roll roll;
+    static struct radio radio;
+    struct roster_parts parts;
+    struct member who;
+    char error[PLAN_ERROR_SIZE];
+
+    struct roster none = {json_array(), json_array(), json_array()};
+
+    assert_int_equal(store_open(&store, ":memory:", why), 0);
+    assert_true(store_run(&store,
+                          "INSERT INTO gateway(id, tenant, store, gateway) VALUES(1,'a','s1','g')",
+                          "") >= 0);
+    for (int i = 0; i < ROSTER_PART_ITEMS + 10; i++) {
+        char ref[16];
+
+        snprintf(ref, sizeof(ref), "m-%04d", i);
+        json_array_append_new(many.members,
+                              json_pack("{s:s,s:s,s:[s],s:i,s:b}", "member_ref", ref, "name", "x",
+                                        "consent", "presence", "bucket", i, "staff", i == 7));
+    }
+    json_array_append_new(many.tags,
+                          json_pack("{s:s,s:s,s:s,s:i}", "tag", "card", "member_ref", "m-0003",
+                                    "eid_key", "000102030405060708090a0b0c0d0e0f", "k", 10));
+    json_array_append_new(many.tags,
+                          json_pack("{s:s,s:s,s:s}", "tag", "lost", "member_ref", "nobody", "irk",
+                                    "000102030405060708090a0b0c0d0e0f"));
+    json_array_append_new(many.sensors, json_pack("{s:s,s:s}", "sensor", "fridge", "bind_key",
+                                                  "000102030405060708090a0b0c0d0e0f"));
+    assert_int_equal(roster_print(&many, &store, 1, "s1", now_s, &parts), 0);
+    assert_int_equal(parts.n, 2);
+    radio_init(&radio);
+    assert_int_equal(roll_read(&roll, parts.payloads[1], strlen(parts.payloads[1]), error), 0);
+    assert_int_equal(roll_read(&roll, parts.payloads[0], strlen(parts.payloads[0]), error), 1);
+    roll_use(&roll, &radio);
+    assert_int_equal(radio.members.n, ROSTER_PART_ITEMS + 10);
+    assert_int_equal(radio.tags.n, 1);
+    assert_int_equal(radio.sensors_n, 1);
+    assert_true(members_find(&radio.members, "m-0007", &who) && who.staff);
+    assert_true(members_find(&radio.members, "m-0255", &who) && !who.staff);
+    assert_int_equal(who.bucket, 255);
+    roster_parts_free(&parts);
+    assert_int_equal(roster_print(&none, &store, 1, "s1", now_s + 9, &parts), 0);
+    assert_int_equal(parts.n, 1);
+    assert_int_equal(parts.stale, 2);
+    roster_parts_free(&parts);
+    roll_free_radio(&radio);
+    roster_free(&many);
+    roster_free(&none);
+    store_close(&store);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),
-        cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_left_out),
-        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_whole),         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_left_out),      cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_members_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

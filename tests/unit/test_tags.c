@@ -126,7 +126,8 @@ static void test_eid_windows(void **state)
             for (int d = -30; d <= 30; d++) {
                 tags_eid(in.key, in.k,
                          (uint32_t)(s + 12345) + (uint32_t)d * ((uint32_t)1 << rows[i].k), eid);
-                assert_int_equal(tags_resolve_eid(&t, eid, ADDRESS, &out), abs(d) <= rows[i].radius);
+                assert_int_equal(tags_resolve_eid(&t, eid, ADDRESS, &out),
+                                 abs(d) <= rows[i].radius);
             }
         }
         free(t.memory);
@@ -301,7 +302,8 @@ static void test_refused(void **state)
 }
 
 /* An eTLM frame as a beacon makes it: voltage, temperature, advertisements, time. */
-static struct frame_eddystone_etlm etlm(const struct tag *tag, uint32_t counter, int16_t temperature)
+static struct frame_eddystone_etlm etlm(const struct tag *tag, uint32_t counter,
+                                        int16_t temperature)
 {
     struct frame_eddystone_etlm f;
     uint8_t plain[DECODE_TLM_SIZE] = {0}, nonce[6];
@@ -324,7 +326,8 @@ static void test_eax_vectors(void **state)
     static const struct {
         const char *plain, *sealed, *tag;
     } vectors[] = {
-        {"0b8604800000000100000002", "b2a20c76fdec7096c20dc913", "993f65d7cd36295656d43acb764d1709"},
+        {"0b8604800000000100000002", "b2a20c76fdec7096c20dc913",
+         "993f65d7cd36295656d43acb764d1709"},
         {"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
          "b9250af5f9e97690ca04c31a80403209e8de88e2721b5f2f4e614e7ac9b885a5",
          "26a91d0298cfe9d7c6db07f287d195d9"},
@@ -448,8 +451,9 @@ int main(void)
         cmocka_unit_test(test_eid_windows), cmocka_unit_test(test_eid_drift),
         cmocka_unit_test(test_eid_replay),  cmocka_unit_test(test_many),
         cmocka_unit_test(test_flood),       cmocka_unit_test(test_other_addresses),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_etlm),        cmocka_unit_test(test_eax_vectors),
-        cmocka_unit_test(test_carry),       cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_refused),     cmocka_unit_test(test_etlm),
+        cmocka_unit_test(test_eax_vectors), cmocka_unit_test(test_carry),
+        cmocka_unit_test(test_forget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,7 +160,7 @@ static int take_list(const json_t *root, const char *name, const char *id,
 
 int roster_load(struct roster *r, const char *path, char ret_error[ROSTER_ERROR_SIZE])
 {
-    json_error_t error;
+    json_error_t error = {.line = 0};
 
     json_t *root = path[0] != '\0' ? json_load_file(path, JSON_REJECT_DUPLICATES, &error)
                                    : json_pack("{s:[]}", "members");

@@ -75,6 +75,7 @@ static int64_t do_due(struct norend *d, int64_t now_us)
         struct event health = control_health(d, now_us);
 
         engine_clock(&d->engine, now_us);
+        engine_expire_members(&d->engine);
         engine_emit(&d->engine, &health, now_us);
         d->next_minute_us = now_us + MINUTE_US;
     }

@@ -12,6 +12,9 @@ struct member_record {
     uint8_t has;     /* bit i: there is a key in column i; RECORD_FORGOTTEN */
 };
 
+/* In place of a date whose keys were wiped: taken, and no date. */
+#define DATE_OVER 1
+
 #define RECORD_STAFF     0x80
 #define RECORD_FORGOTTEN 0x80
 #define NAME_WIPED       0x7f /* no ref begins with a control character */
@@ -166,7 +169,7 @@ static void wipe_before(struct members *m, uint32_t date)
         memset(key_of(m, 0, c), 0, m->n * NOREN_DAY_KEY_SIZE);
         for (size_t i = 0; i < m->n; i++)
             m->records[i].has &= (uint8_t) ~(1 << c);
-        m->dates[c] = 1; /* taken, and no date: the column cannot be used again */
+        m->dates[c] = DATE_OVER; /* the column cannot be used again */
     }
 }
 
@@ -209,6 +212,14 @@ void members_clock(struct members *m, int64_t utc_us, enum clock_quality quality
              into_us < step_us / 8 * 7 ? m->n * (uint64_t)into_us / (uint64_t)(step_us / 8 * 7)
                                        : m->n,
              SIZE_MAX);
+}
+
+bool members_expired(const struct members *m)
+{
+    for (int c = 0; c < MEMBERS_DATES_MAX; c++)
+        if (m->dates[c] > DATE_OVER)
+            return false;
+    return m->dates[0] != 0;
 }
 
 static bool is_forgotten(const struct member_record *r)

@@ -113,6 +113,9 @@ enum token_verdict {
     TOKEN_LATE, /**< of a step before the last one: played back, or a phone whose clock is wrong */
 };
 
+/** There were keys, and all their days are over. */
+bool members_expired(const struct members *m);
+
 /** Whose token this is: `step_low` and `mac` as on the air. Fills ret's ref, consent, bucket and staff when
  * TOKEN_RESOLVED. */
 enum token_verdict members_resolve(const struct members *m, uint8_t step_low,

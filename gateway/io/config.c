@@ -35,6 +35,7 @@ static const struct ini_row GATEWAY_ROWS[] = {
     {.key = "gateway", .parse = ini_parse_name, FIELD_OF(config, gateway), .required = true},
     {.key = "role", .parse = ini_parse_choice, FIELD_OF(config, role), .choices = ROLES},
     {.key = "data_dir", .parse = ini_parse_text, FIELD_OF(config, data_dir)},
+    {.key = "key_dir", .parse = ini_parse_text, FIELD_OF(config, key_dir)},
     {.key = "run_dir", .parse = ini_parse_text, FIELD_OF(config, run_dir)},
     {.key = "board", .parse = ini_parse_text, FIELD_OF(config, board_file), .required = true},
     {0},
@@ -208,7 +209,7 @@ static int finish_beacon(struct config *c, const char *path, char ret_error[INI_
 
 int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SIZE])
 {
-    char path[CONFIG_PATH_SIZE], *const paths[] = {ret->data_dir, ret->run_dir,   ret->board_file,
+    char path[CONFIG_PATH_SIZE], *const paths[] = {ret->data_dir, ret->run_dir, ret->key_dir,   ret->board_file,
                                                    ret->mqtt.ca,  ret->mqtt.cert, ret->mqtt.key};
     int rc;
 
@@ -231,7 +232,7 @@ int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SI
         return -EINVAL;
     }
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
-        if (config_path(paths[i], dir, paths[i]) != 0) {
+        if (paths[i][0] != '\0' && config_path(paths[i], dir, paths[i]) != 0) {
             snprintf(ret_error, INI_ERROR_SIZE, "%s: the path %.100s... is too long", path,
                      paths[i]);
             return -ENAMETOOLONG;

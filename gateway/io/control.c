@@ -163,6 +163,8 @@ static void print_problems(const struct norend *d, struct json *j)
         json_str(j, d->relay_problem);
     if (db_problem(d->db)[0] != '\0')
         json_str(j, db_problem(d->db));
+    if (d->engine.vault_problem[0] != '\0')
+        json_str(j, d->engine.vault_problem);
     for (size_t i = 0; i < sizeof(d->sources.problems) / sizeof(d->sources.problems[0]); i++) {
         if (d->sources.problems[i][0] != '\0')
             json_str(j, d->sources.problems[i]);
@@ -198,6 +200,7 @@ static void print_status(const struct norend *d, struct json *j)
     json_key_i64(j, "seq", (int64_t)id->committed);
     json_key_i64(j, "acked", (int64_t)id->acked);
     json_key_i64(j, "members_revision", d->engine.roll.in_force ? d->engine.roll.revision : -1);
+    json_key_bool(j, "members_at_rest", d->engine.vault != NULL);
     print_counters(d, j, now_us);
     control_print_lights(d, j);
     print_beacon(d, j);

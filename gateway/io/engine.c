@@ -241,6 +241,7 @@ void engine_free(struct engine *e)
 {
     roll_free_radio(&e->radio);
     roll_free(&e->roll);
+    vault_close(e->vault);
     free(e->plan);
     free(e->shop);
 }

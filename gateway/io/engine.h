@@ -13,6 +13,7 @@
 #include "io/deliver.h"
 #include "io/record.h"
 #include "io/roll.h"
+#include "io/vault.h"
 
 #define ENGINE_ERROR_SIZE 512
 
@@ -26,11 +27,22 @@ struct engine_plan {
     size_t n[DOCUMENTS];
 };
 
+/** Members who were forgotten while documents may still list them: digests, no names. */
+#define ENGINE_FORGOTTEN_MAX 256
+struct engine_forgotten {
+    uint8_t digest[VAULT_DIGEST_SIZE];
+    bool listed; /**< the document that is being read has him */
+};
+
 struct engine {
     struct shop *shop;
     struct plan *plan; /**< in force; NULL before the first */
     struct radio radio;
     struct roll roll;        /**< members documents: the parts so far, and what is in force */
+    struct vault *vault;     /**< where they are at rest; NULL: in memory only */
+    struct engine_forgotten forgotten[ENGINE_FORGOTTEN_MAX];
+    size_t forgotten_n;
+    char vault_problem[VAULT_ERROR_SIZE]; /**< why what is at rest is not what is in force, or "" */
     bool forget_due;         /**< a new members document is in force, what is kept must follow */
     struct db *db;           /**< borrowed */
     struct deliver *deliver; /**< borrowed */
@@ -86,6 +98,15 @@ int engine_commit(struct engine *e, int64_t now_us);
  * put a revision in force, 0 when more parts are to come or it is known already, or -errno with a sentence. */
 int engine_members(struct engine *e, const struct jws_key *hq_key, const char *token, size_t n,
                    char ret_error[ENGINE_ERROR_SIZE]);
+
+/** Opens the vault in DATA_DIR/members with the key that is in `key_dir` or a credential (io/vault.h), and puts
+ * the newest complete revision that is in it in force. Before sources are read. 0, also when there is no key;
+ * -errno with a sentence. */
+int engine_open_vault(struct engine *e, const char *data_dir, const char *key_dir,
+                      const struct jws_key *hq_key, char ret_error[ENGINE_ERROR_SIZE]);
+
+/** Removes what is at rest once no key in it is of any use. Call now and then. */
+void engine_expire_members(struct engine *e);
 
 /** What waits for HQ or is kept for it names nobody whom the members document no longer lists. engine_commit()
  * calls it when that is due. 0 or -errno: to be done again. */

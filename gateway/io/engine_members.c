@@ -1,10 +1,18 @@
-/* Who may be recognised: the members document on its way from HQ into the radio; see engine.h. */
+/* Who may be recognised: the members document on its way from HQ into the radio, and at rest; see engine.h.
+ *
+ * At rest are the very messages that HQ signed, one file a part, REVISION.PART.PARTS: what is read at start is
+ * checked as if it had just come. Files of a revision are removed when a later one is complete on the disk,
+ * so a power cut at any time leaves one that is whole.
+ */
 #include <errno.h>
+#include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "io/clock.h"
+#include "io/config.h"
 #include "io/engine.h"
 
 static int compare_refs(const void *a, const void *b)
@@ -32,6 +40,69 @@ int engine_forget_unlisted(struct engine *e, int64_t now_us)
     return rc;
 }
 
+/* --- the forgotten ------------------------------------------------------------------------------ */
+
+#define FORGOTTEN_FILE "forgotten"
+
+/* Is a member of the document one who was forgotten? (roll.unwanted) */
+static bool is_forgotten(void *user, const char *member_ref)
+{
+    struct engine *e = user;
+    uint8_t digest[VAULT_DIGEST_SIZE];
+    bool found = false;
+
+    if (e->forgotten_n == 0)
+        return false;
+    vault_digest(e->vault, member_ref, digest);
+    for (size_t i = 0; i < e->forgotten_n; i++) {
+        if (memcmp(e->forgotten[i].digest, digest, sizeof(digest)) != 0)
+            continue;
+        e->forgotten[i].listed = found = true;
+    }
+    return found;
+}
+
+static int save_forgotten(struct engine *e)
+{
+    uint8_t bytes[ENGINE_FORGOTTEN_MAX * VAULT_DIGEST_SIZE];
+
+    for (size_t i = 0; i < e->forgotten_n; i++)
+        memcpy(bytes + i * VAULT_DIGEST_SIZE, e->forgotten[i].digest, VAULT_DIGEST_SIZE);
+    return vault_put(e->vault, FORGOTTEN_FILE, bytes, e->forgotten_n * VAULT_DIGEST_SIZE);
+}
+
+static void load_forgotten(struct engine *e)
+{
+    void *bytes;
+    size_t n;
+
+    if (vault_get(e->vault, FORGOTTEN_FILE, &bytes, &n) != 0)
+        return;
+    for (; e->forgotten_n < n / VAULT_DIGEST_SIZE && e->forgotten_n < ENGINE_FORGOTTEN_MAX;
+         e->forgotten_n++)
+        memcpy(e->forgotten[e->forgotten_n].digest,
+               (const uint8_t *)bytes + e->forgotten_n * VAULT_DIGEST_SIZE, VAULT_DIGEST_SIZE);
+    free(bytes);
+}
+
+/* A document without them is HQ's word that it has forgotten them too; who is listed later came back. */
+static void release_forgotten(struct engine *e)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < e->forgotten_n; i++)
+        if (e->forgotten[i].listed)
+            e->forgotten[n++] = e->forgotten[i];
+    for (size_t i = 0; i < n; i++)
+        e->forgotten[i].listed = false;
+    if (n == e->forgotten_n)
+        return;
+    e->forgotten_n = n;
+    (void)save_forgotten(e);
+}
+
+/* --- in force ----------------------------------------------------------------------------------- */
+
 /* Keys of the day before yesterday are of no use; yesterday's only just after midnight. */
 static uint32_t first_useful_date(void)
 {
@@ -48,11 +119,14 @@ static void put_in_force(struct engine *e)
 
     roll_use(&e->roll, &e->radio);
     radio_clock(&e->radio, utc_us, quality);
+    release_forgotten(e);
     e->forget_due = true;
+    (void)malloc_trim(0); /* what was parsed is ten times what is kept */
 }
 
-int engine_members(struct engine *e, const struct jws_key *hq_key, const char *token, size_t n,
-                   char ret_error[ENGINE_ERROR_SIZE])
+/* One signed part. As roll_read(). */
+static int take_part(struct engine *e, const struct jws_key *hq_key, const char *token, size_t n,
+                     char ret_error[ENGINE_ERROR_SIZE])
 {
     char why[PLAN_ERROR_SIZE] = "", *json = NULL;
     size_t json_n;
@@ -65,13 +139,159 @@ int engine_members(struct engine *e, const struct jws_key *hq_key, const char *t
         return rc;
     }
     e->roll.first_date = first_useful_date();
+    e->roll.unwanted = is_forgotten;
+    e->roll.user = e;
     rc = roll_read(&e->roll, json, json_n, why);
     explicit_bzero(json, json_n);
     free(json);
     if (rc < 0)
         snprintf(ret_error, ENGINE_ERROR_SIZE,
                  "desired/members: %s; refused, the members before stay", why);
+    return rc;
+}
+
+/* --- at rest ------------------------------------------------------------------------------------ */
+
+static void part_name(char ret[VAULT_NAME_SIZE], const struct roll_head *h)
+{
+    snprintf(ret, VAULT_NAME_SIZE, "%" PRId64 ".%" PRId64 ".%" PRId64, h->revision, h->part,
+             h->parts);
+}
+
+static bool read_name(const char *name, struct roll_head *ret)
+{
+    char again[VAULT_NAME_SIZE];
+
+    if (sscanf(name, "%" SCNd64 ".%" SCNd64 ".%" SCNd64, &ret->revision, &ret->part,
+               &ret->parts) != 3)
+        return false;
+    part_name(again, ret);
+    return strcmp(name, again) == 0;
+}
+
+static bool keep_in_force(void *user, const char *name)
+{
+    const struct engine *e = user;
+    struct roll_head h;
+
+    return strcmp(name, FORGOTTEN_FILE) == 0 ||
+           (read_name(name, &h) && e->roll.in_force && h.revision == e->roll.revision);
+}
+
+static bool keep_none(void *user, const char *name)
+{
+    (void)user;
+    return strcmp(name, FORGOTTEN_FILE) == 0;
+}
+
+/* Says once what goes wrong; the members in force do not depend on it. */
+static void note_vault(struct engine *e, int rc)
+{
+    if (rc == 0)
+        e->vault_problem[0] = '\0';
+    else
+        snprintf(e->vault_problem, sizeof(e->vault_problem),
+                 "members cannot be kept on the disk: %s; without a network the next start will "
+                 "know those of the time before",
+                 strerror(-rc));
+}
+
+int engine_members(struct engine *e, const struct jws_key *hq_key, const char *token, size_t n,
+                   char ret_error[ENGINE_ERROR_SIZE])
+{
+    char name[VAULT_NAME_SIZE];
+    bool known = e->roll.in_force;
+    int64_t revision = e->roll.revision;
+    int rc = take_part(e, hq_key, token, n, ret_error), kept = 0;
+
+    if (rc < 0 || (known && e->roll.last.revision == revision))
+        return rc;
+    if (e->vault != NULL) {
+        part_name(name, &e->roll.last);
+        kept = vault_put(e->vault, name, token, n);
+    }
+    if (rc > 0) {
+        put_in_force(e);
+        if (e->vault != NULL && kept == 0)
+            kept = vault_sync(e->vault);
+        if (e->vault != NULL && kept == 0)
+            kept = vault_walk(e->vault, keep_in_force, e);
+    }
+    if (rc > 0 || kept != 0)
+        note_vault(e, kept);
+    return rc;
+}
+
+/* The newest revision below `user`'s. */
+struct newest {
+    int64_t below;
+    struct roll_head head;
+};
+
+static bool find_newest(void *user, const char *name)
+{
+    struct newest *newest = user;
+    struct roll_head h;
+
+    if (read_name(name, &h) && h.revision < newest->below && h.revision > newest->head.revision)
+        newest->head = h;
+    return true;
+}
+
+/* All parts of one revision. As roll_read() of the last. */
+static int load_revision(struct engine *e, const struct jws_key *hq_key, struct roll_head h,
+                         char ret_error[ENGINE_ERROR_SIZE])
+{
+    int rc = 0;
+
+    for (h.part = 0; h.part < h.parts && rc == 0; h.part++) {
+        char name[VAULT_NAME_SIZE];
+        void *token;
+        size_t n;
+
+        part_name(name, &h);
+        rc = vault_get(e->vault, name, &token, &n);
+        if (rc != 0) {
+            snprintf(ret_error, ENGINE_ERROR_SIZE, "members/%s: %s", name, strerror(-rc));
+            return rc;
+        }
+        rc = take_part(e, hq_key, token, n, ret_error);
+        free(token);
+    }
+    return rc;
+}
+
+int engine_open_vault(struct engine *e, const char *data_dir, const char *key_dir,
+                      const struct jws_key *hq_key, char ret_error[ENGINE_ERROR_SIZE])
+{
+    struct newest newest = {.below = INT64_MAX};
+    char dir[CONFIG_PATH_SIZE + 16];
+    int rc;
+
+    snprintf(dir, sizeof(dir), "%s/members", data_dir);
+    rc = vault_open(&e->vault, dir, key_dir, data_dir, ret_error);
+    if (rc != 0 || e->vault == NULL)
+        return rc;
+    load_forgotten(e);
+    do {
+        newest.head = (struct roll_head){.revision = -1};
+        rc = vault_walk(e->vault, find_newest, &newest);
+        if (rc != 0 || newest.head.revision < 0)
+            break;
+        newest.below = newest.head.revision;
+        /* another key, a torn file, an end in the middle: the one before */
+        rc = load_revision(e, hq_key, newest.head, ret_error);
+        if (rc <= 0)
+            roll_free(&e->roll);
+    } while (rc <= 0);
     if (rc > 0)
         put_in_force(e);
-    return rc;
+    return rc < 0 ? rc : 0;
+}
+
+void engine_expire_members(struct engine *e)
+{
+    if (e->vault == NULL || !members_expired(&e->radio.members))
+        return;
+    note_vault(e, vault_walk(e->vault, keep_none, NULL));
 }

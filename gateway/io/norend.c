@@ -165,6 +165,26 @@ static void say_problems(const struct norend *d)
             (long long)d->engine.restore_refused);
 }
 
+/* Without a usable key the gateway would forget its members at the next power cut: say so, do not go on as if
+ * it were no matter. What is in the vault and cannot be read is no reason not to start: HQ sends it again. */
+static int open_vault(struct norend *d)
+{
+    char error[ENGINE_ERROR_SIZE] = "";
+    int rc = engine_open_vault(&d->engine, d->config.data_dir, d->config.key_dir, d->hq_key, error);
+    const struct engine *e = &d->engine;
+
+    if (rc != 0 && e->vault == NULL) {
+        log_line(LOG_LEVEL_ERROR, "%s", error);
+        return rc;
+    }
+    if (error[0] != '\0')
+        log_line(LOG_LEVEL_WARNING, "%s; headquarters will send it again", error);
+    if (e->roll.in_force)
+        log_line(LOG_LEVEL_INFO, "members: revision %lld at rest, %zu members, %zu tags",
+                 (long long)e->roll.revision, e->radio.members.n, e->radio.tags.n);
+    return 0;
+}
+
 int norend_start(struct norend *d, struct engine_plan *plan)
 {
     static char root[3 * NOREN_ID_SIZE + 16];
@@ -223,6 +243,10 @@ int norend_start(struct norend *d, struct engine_plan *plan)
         rc = engine_init(&d->engine, plan, d->db, d->deliver, d->started_us);
         for (uint16_t i = 0; rc == 0 && i < d->config.nodes_n; i++)
             radio_node_key(&d->engine.radio, d->config.nodes[i].node, d->config.nodes[i].key);
+    }
+    if (rc == 0) {
+        what = "members at rest";
+        rc = open_vault(d);
     }
     if (rc == 0) {
         what = "sources";

@@ -335,10 +335,12 @@ int roll_walk(const char *json, size_t n, const char *(*each)(void *arg, const s
 
     for (size_t i = 0; ok && i < doc_size(&list); i++) {
         struct doc item = doc_item(&list, i);
-        const char *why;
+        const char *why = NULL;
 
         ok = read_member(&item, &m);
-        if (ok && (why = each(arg, &m)) != NULL)
+        if (ok)
+            why = each(arg, &m);
+        if (why != NULL)
             ok = doc_refuse(&item, "%s", why);
     }
     explicit_bzero(&m, sizeof(m));

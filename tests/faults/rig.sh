@@ -117,6 +117,7 @@ tenant = $tenant
 store = $store
 gateway = $gateway
 data_dir = $work/data
+key_dir = $work/keys
 run_dir = $work/run
 board = $src/tests/faults/store/board.conf
 [mqtt]

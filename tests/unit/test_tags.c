@@ -336,8 +336,8 @@ static void test_eax_vectors(void **state)
     uint8_t key[16];
 
     (void)state;
-    for (uint8_t i = 0; i < sizeof(key); i++)
-        key[i] = i;
+    for (unsigned i = 0; i < sizeof(key); i++)
+        key[i] = (uint8_t)i;
     for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++) {
         uint8_t plain[32], sealed[32], tag[16], out[32], out_tag[16];
         size_t n = strlen(vectors[i].plain) / 2;

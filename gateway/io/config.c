@@ -209,8 +209,9 @@ static int finish_beacon(struct config *c, const char *path, char ret_error[INI_
 
 int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SIZE])
 {
-    char path[CONFIG_PATH_SIZE], *const paths[] = {ret->data_dir, ret->run_dir, ret->key_dir,   ret->board_file,
-                                                   ret->mqtt.ca,  ret->mqtt.cert, ret->mqtt.key};
+    char path[CONFIG_PATH_SIZE], *const paths[] = {ret->data_dir,   ret->run_dir, ret->key_dir,
+                                                   ret->board_file, ret->mqtt.ca, ret->mqtt.cert,
+                                                   ret->mqtt.key};
     int rc;
 
     memset(ret, 0, sizeof(*ret));

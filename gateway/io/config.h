@@ -39,8 +39,9 @@ struct config {
     char tenant[NOREN_ID_SIZE], store[NOREN_ID_SIZE], gateway[NOREN_ID_SIZE];
     int role;                        /**< 0 = store, the only one yet */
     char data_dir[CONFIG_PATH_SIZE]; /**< the database; default /var/lib/noren */
-    char key_dir[CONFIG_PATH_SIZE];  /**< key of what is sealed in data_dir (io/vault.h); "" = none */
-    char run_dir[CONFIG_PATH_SIZE];  /**< sockets; default /run/noren */
+    char
+        key_dir[CONFIG_PATH_SIZE]; /**< key of what is sealed in data_dir (io/vault.h); "" = none */
+    char run_dir[CONFIG_PATH_SIZE]; /**< sockets; default /run/noren */
     char board_file[CONFIG_PATH_SIZE];
     struct {
         char host[256];

@@ -38,8 +38,8 @@ struct engine {
     struct shop *shop;
     struct plan *plan; /**< in force; NULL before the first */
     struct radio radio;
-    struct roll roll;        /**< members documents: the parts so far, and what is in force */
-    struct vault *vault;     /**< where they are at rest; NULL: in memory only */
+    struct roll roll;    /**< members documents: the parts so far, and what is in force */
+    struct vault *vault; /**< where they are at rest; NULL: in memory only */
     struct engine_forgotten forgotten[ENGINE_FORGOTTEN_MAX];
     size_t forgotten_n;
     char vault_problem[VAULT_ERROR_SIZE]; /**< why what is at rest is not what is in force, or "" */

@@ -160,10 +160,12 @@ static void part_name(char ret[VAULT_NAME_SIZE], const struct roll_head *h)
 
 static bool read_name(const char *name, struct roll_head *ret)
 {
-    char again[VAULT_NAME_SIZE];
+    char again[VAULT_NAME_SIZE], *end;
 
-    if (sscanf(name, "%" SCNd64 ".%" SCNd64 ".%" SCNd64, &ret->revision, &ret->part,
-               &ret->parts) != 3)
+    ret->revision = strtoll(name, &end, 10);
+    ret->part = *end == '.' ? strtoll(end + 1, &end, 10) : -1;
+    ret->parts = *end == '.' ? strtoll(end + 1, &end, 10) : -1;
+    if (ret->revision < 0 || ret->part < 0 || ret->parts < 1 || ret->parts > ROLL_PARTS_MAX)
         return false;
     part_name(again, ret);
     return strcmp(name, again) == 0;

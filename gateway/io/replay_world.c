@@ -1,6 +1,7 @@
 /* Preparing a replay; see replay_world.h. */
 #include "io/replay_world.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +159,7 @@ static int scan(struct replay_world *w, struct replay_feed *f, const struct repl
     char error[8];
     int e = 0;
 
+    assert(s->reader != NULL); /* source_open() found one */
     *ret_first = -1;
     s->refusals = refusals;
     while (e == 0 && s->reader->next(s, &item)) {

@@ -14,9 +14,7 @@
 #include "noren/hex.h"
 
 #define BUCKETS  10000
-#define KEY_SIZE 16
-
-_Static_assert(KEY_SIZE == NOREN_DAY_KEY_SIZE && KEY_SIZE == TAG_KEY_SIZE, "all are AES-128 keys");
+#define KEY_SIZE 16 /* NOREN_DAY_KEY_SIZE and TAG_KEY_SIZE: all are AES-128 keys */
 
 static const struct {
     const char *name;
@@ -282,8 +280,8 @@ static int begin(struct roll *r, const struct roll_head *h, int64_t members_n, i
 
 static int take(struct roll *r, const struct doc *d)
 {
-    struct roll_head h;
-    int64_t members_n, tags_n;
+    struct roll_head h = {.parts = 0};
+    int64_t members_n = 0, tags_n = 0;
     int rc = 0;
 
     if (!read_head(d, &h, &members_n, &tags_n))

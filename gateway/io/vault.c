@@ -80,8 +80,7 @@ static bool lies_under(const char *path, const char *dir)
     if (realpath(path, real_path) == NULL || realpath(dir, real_dir) == NULL)
         return false;
     n = strlen(real_dir);
-    return strncmp(real_path, real_dir, n) == 0 &&
-           (real_path[n] == '/' || real_path[n] == '\0');
+    return strncmp(real_path, real_dir, n) == 0 && (real_path[n] == '/' || real_path[n] == '\0');
 }
 
 static int find_key(uint8_t key[KEY_SIZE], const char *key_dir, const char *data_dir,
@@ -99,10 +98,11 @@ static int find_key(uint8_t key[KEY_SIZE], const char *key_dir, const char *data
         (void)mkdir(key_dir, 0700); /* usually there; what follows says if it is not */
         snprintf(path, sizeof(path), "%s/" VAULT_KEY_FILE, key_dir);
         if (lies_under(key_dir, data_dir)) {
-            snprintf(ret_error, VAULT_ERROR_SIZE,
-                     "key_dir = %s: lies in data_dir, where a copy of the data takes the key along; "
-                     "name a folder elsewhere",
-                     key_dir);
+            snprintf(
+                ret_error, VAULT_ERROR_SIZE,
+                "key_dir = %s: lies in data_dir, where a copy of the data takes the key along; "
+                "name a folder elsewhere",
+                key_dir);
             return -EINVAL;
         }
         rc = read_key(path, key);
@@ -164,8 +164,7 @@ static int gcm(const struct vault *v, int encrypt, const char *name, const uint8
     int len = 0, ok = c != NULL;
 
     ok = ok && EVP_CipherInit_ex(c, EVP_aes_256_gcm(), NULL, v->key, nonce, encrypt) > 0;
-    ok = ok &&
-         EVP_CipherUpdate(c, NULL, &len, (const uint8_t *)name, (int)strlen(name)) > 0;
+    ok = ok && EVP_CipherUpdate(c, NULL, &len, (const uint8_t *)name, (int)strlen(name)) > 0;
     ok = ok && EVP_CipherUpdate(c, out, &len, in, (int)n) > 0;
     if (!encrypt)
         ok = ok && EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) > 0;
@@ -255,7 +254,7 @@ int vault_get(struct vault *v, const char *name, void **ret_data, size_t *ret_n)
     size_t n = 0;
     int rc = read_file(v->dir, name, &file, &n);
 
-    if (rc != 0)
+    if (rc != 0 || file == NULL)
         return rc;
     n -= HEAD_SIZE + TAG_SIZE;
     plain = malloc(n + 1);

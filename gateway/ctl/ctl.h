@@ -37,6 +37,8 @@ int cmd_return(int argc, char **argv);
 int cmd_sale(int argc, char **argv);
 int cmd_tasks(int argc, char **argv);
 int cmd_claim(int argc, char **argv);
+int cmd_enroll(int argc, char **argv);
+int cmd_backup(int argc, char **argv);
 int cmd_locate(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_replay(int argc, char **argv);

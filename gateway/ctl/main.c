@@ -80,6 +80,28 @@ static const struct ctl_command commands[] = {
      "is.\n\n"
      "  --seconds N    how long, 1 to 600 (default 30)\n" ORDER_HELP,
      cmd_locate},
+    {"enroll", "[--config DIR] [--install CERT|--renew [--now]] [--json]",
+     "the board's key and certificate",
+     "On a fresh board: makes the key that noren.conf names (mode 0600; it never leaves the board) "
+     "and\n"
+     "a request beside the certificate's place. Else says how long the certificate is good.\n\n"
+     "  --install CERT  check a certificate and put it in place\n"
+     "  --renew         from 60 % of the certificate's life on: a new key and a request; the old "
+     "pair\n"
+     "                  works on until the new certificate is installed\n"
+     "  --now           with --renew: also before\n"
+     "  --config DIR    folder of noren.conf (default /etc/noren)\n"
+     "  --json          the answer as JSON\n",
+     cmd_enroll},
+    {"backup", "FILE [--json] [--socket PATH|--config DIR]", "a copy of the gateway's database",
+     "Copies the database to FILE (mode 0600) while the gateway works; norend writes it, so FILE "
+     "is in\n"
+     "a folder that norend may write to. A plain copy of noren.db is no backup: it may be torn.\n"
+     "To restore: stop norend, put FILE in place as noren.db without noren.db-wal, start. Events "
+     "that\n"
+     "headquarters lacks are sent from it, then a new epoch begins and an alert says "
+     "so.\n\n" CONNECTION_HELP,
+     cmd_backup},
     {"events", "[--json]", "the events that a gateway sends, and their fields",
      "Prints the event table.\n\n"
      "  --json  an array of objects: type, class, label, fields\n",

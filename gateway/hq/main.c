@@ -17,6 +17,7 @@
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 
+#include "hq/ca.h"
 #include "hq/ack.h"
 #include "hq/api.h"
 #include "hq/broker.h"
@@ -417,6 +418,7 @@ static void stop(struct hq *hq)
 static void print_help(FILE *f)
 {
     fputs("usage: noren-hq --config FILE [--check-config]\n"
+          "       noren-hq ca init|approve ...   (issues gateways' certificates; ca --help)\n"
           "Headquarters: stores what gateways send over MQTT, acknowledges it, serves the pages.\n"
           "  -c, --config FILE   hq.conf with [hq] data_dir, http_port (8080), http_bind\n"
           "                      (127.0.0.1), key, members, pages, replica and [mqtt] host, port\n"
@@ -474,6 +476,8 @@ int main(int argc, char **argv)
     const char *config = NULL;
     bool check = false;
 
+    if (argc > 1 && strcmp(argv[1], "ca") == 0)
+        return ca_main(argc - 1, argv + 1);
     int code = read_arguments(argc, argv, &config, &check);
     if (code >= 0)
         return code;

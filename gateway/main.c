@@ -23,6 +23,7 @@
 #include "noren/topic.h"
 
 #define SECOND_US (1 * NOREN_US_PER_S)
+#define BACKUP_TURN_US (10 * NOREN_US_PER_MS) /* and then its next portion */
 #define MINUTE_US (60 * NOREN_US_PER_S)
 
 static struct norend daemon_state; /* about two megabytes: not for the stack */
@@ -83,6 +84,8 @@ static int64_t do_due(struct norend *d, int64_t now_us)
     if (now_us >= db_deadline(d->db) && norend_commit(d, now_us) != 0)
         return -EUCLEAN;
     deliver_pump(d->deliver, now_us);
+    if (db_backup_step(d->db) == 1)
+        return now_us + BACKUP_TURN_US;
     next_us = act(d, now_us);
     if (d->next_second_us < next_us)
         next_us = d->next_second_us;

@@ -288,6 +288,7 @@ static const struct {
     {"tasks", control_tasks, CONTROL_ALL | CONTROL_ASKS},
     {"claim", control_claim, CONTROL_ALL},
     {"locate", control_locate, CONTROL_ALL},
+    {"backup", control_backup, CONTROL_LOCAL | CONTROL_ASKS}, /* names a file of this machine */
 };
 
 #define COMMANDS_N (sizeof(COMMANDS) / sizeof(COMMANDS[0]))

@@ -40,6 +40,8 @@ bool control_sale(struct control_call *c);
 bool control_stock(struct control_call *c);
 bool control_tasks(struct control_call *c);
 bool control_claim(struct control_call *c);
+/** Begins a backup ("file"), or says how far the last one is. */
+bool control_backup(struct control_call *c);
 bool control_locate(struct control_call *c);
 
 /** "lights": what blinks, and what waits for its turn. */

@@ -18,7 +18,7 @@ static const char *const SQL[ST_COUNT] = {
     [ST_RECORD_PUT] = "INSERT INTO record(kind,key,value) VALUES(?,?,?) "
                       "ON CONFLICT(kind,key) DO UPDATE SET value=excluded.value",
     [ST_RECORD_DELETE] = "DELETE FROM record WHERE kind=? AND key=?",
-    [ST_META] = "UPDATE meta SET seq=?,acked=?,hq_id=?,epoch=?,prev_epoch=?",
+    [ST_META] = "UPDATE meta SET seq=?,acked=?,hq_id=?,epoch=?,prev_epoch=?,copy_head=?",
     [ST_COUNT_ACKED] = "SELECT count(*) FROM outbox WHERE seq>? AND seq<=?",
     [ST_BOOT] = "INSERT INTO boots(bootid,offset_us,quality) VALUES(?,?,?) ON CONFLICT(bootid) "
                 "DO UPDATE SET offset_us=excluded.offset_us,quality=excluded.quality",
@@ -41,6 +41,19 @@ static void close_sql(struct db *d)
     sqlite3_close(d->file.sql);
 }
 
+/* A backup was put in place. What it holds goes to HQ under its own numbers first; when HQ has it all, as the
+ * backup itself may know, a new epoch begins. */
+static void note_copy(struct db *d, char *ret_note)
+{
+    d->opened_head = d->keep.border = (uint64_t)d->copy_head;
+    snprintf(ret_note, DB_ERROR_SIZE,
+             "%s is a backup: a new epoch begins once headquarters has what was in it; holds and "
+             "counts are those of that time, recount what has no sensor",
+             d->file.path);
+    if (d->id.acked >= d->opened_head)
+        (void)db_begin_epoch(d, d->opened_head); /* no random numbers: at HQ's next ack */
+}
+
 int db_open(struct db **ret_db, const char *dir, const char *gateway, const char *bootid,
             char ret_note[DB_ERROR_SIZE])
 {
@@ -52,6 +65,7 @@ int db_open(struct db **ret_db, const char *dir, const char *gateway, const char
         return -ENOMEM;
     db_wait_init(&d->waiting);
     d->deadline_us = NOREN_NEVER_US;
+    d->backup.fd = -1;
     snprintf(d->bootid, sizeof(d->bootid), "%s", bootid);
     rc = db_file_open(&d->file, dir, gateway, &d->id, ret_note);
     d->keep = (struct db_keep){.sql = d->file.sql, .limits = DB_LIMITS_DEFAULT};
@@ -61,14 +75,20 @@ int db_open(struct db **ret_db, const char *dir, const char *gateway, const char
     if (rc == 0)
         rc = db_count_waiting(d);
     if (rc == 0)
+        rc = db_read_int(d->file.sql, "SELECT copy_head FROM meta", &d->copy_head);
+    if (rc == 0)
         rc = db_keep_read(&d->keep, &d->id);
     if (rc != 0) {
         close_sql(d);
         free(d);
         return rc;
     }
+    if (d->file.set_aside)
+        d->alert = "database_corrupt";
     d->acked_disk = d->id.acked;
-    d->given = d->opened_head = d->id.committed;
+    d->given = d->opened_head = d->id.opened = d->id.committed;
+    if (d->copy_head >= 0)
+        note_copy(d, ret_note);
     *ret_db = d;
     return 0;
 }
@@ -77,6 +97,7 @@ void db_close(struct db *d)
 {
     if (d == NULL)
         return;
+    db_backup_end(d, d->backup.state.running ? -ECANCELED : d->backup.state.error);
     (void)db_commit(d, 0);
     close_sql(d);
     db_wait_free(&d->waiting);
@@ -158,6 +179,14 @@ void db_set_clock(struct db *d, int64_t offset_us, enum clock_quality quality)
     d->boot.quality = quality;
     d->boot_known = true;
     d->boot_dirty = true;
+}
+
+const char *db_take_alert(struct db *d)
+{
+    const char *alert = d->alert;
+
+    d->alert = NULL;
+    return alert;
 }
 
 const char *db_problem(const struct db *d)

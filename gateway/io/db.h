@@ -50,6 +50,7 @@ struct db_identity {
     char epoch[DB_EPOCH_SIZE];
     char prev_epoch[DB_EPOCH_SIZE]; /**< of the file that was set aside, "" when there was none */
     char hq_id[NOREN_ID_SIZE];      /**< who sent the last ack, "" before the first */
+    uint64_t opened;                /**< last number that the file knew when it was opened */
     uint64_t enqueued;              /**< last number given */
     uint64_t committed;             /**< last number that is on disk */
     uint64_t acked;                 /**< HQ has everything up to here */
@@ -138,6 +139,25 @@ int db_next(struct db *d, uint64_t after, struct db_row *ret);
 
 const struct db_identity *db_identity(const struct db *d);
 struct db_counters db_counters(const struct db *d);
+
+/** How a backup is getting on. */
+struct db_backup_state {
+    bool running;
+    int error;                /**< of the last one: 0 or -errno */
+    int64_t pages, remaining; /**< of 4 KiB */
+};
+
+/** Begins a backup to the new file `path` (mode 0600). 0 or -errno with a sentence. */
+int db_backup_start(struct db *d, const char *path, char ret_error[DB_ERROR_SIZE]);
+
+/** The next portion: some milliseconds. 1 when there is more to do, 0 when it is done or none runs, -errno. */
+int db_backup_step(struct db *d);
+
+/** The state of the backup that runs, or of the last one. `ret_path` "" when there was none. */
+struct db_backup_state db_backup_state(const struct db *d, const char **ret_path);
+
+/** The kind of alert that the epoch's beginning calls for ("database_corrupt", "database_copy"), once; NULL. */
+const char *db_take_alert(struct db *d);
 
 /** For tests: another setting of the open file ("max_page_count=16": a full disk). 0 or -errno. */
 int db_pragma(struct db *d, const char *setting);

@@ -137,6 +137,7 @@ static int write_all(struct db *d, int64_t now_us, bool only_deletes)
         bind_text(d, ST_META, 3, d->id.hq_id);
         bind_text(d, ST_META, 4, d->id.epoch);
         bind_text(d, ST_META, 5, d->id.prev_epoch);
+        bind_int(d, ST_META, 6, d->new_epoch ? -1 : d->copy_head);
         rc = run(d, ST_META);
     }
     if (rc == 0)
@@ -159,8 +160,10 @@ static void note_kept(struct db *d, int64_t new_rows)
     d->counters.kept_bytes = d->keep.kept_bytes;
     d->acked_disk = d->id.acked;
     d->boot_dirty = false;
-    if (d->new_epoch)
+    if (d->new_epoch) {
         d->opened_head = 0;
+        d->copy_head = -1;
+    }
     d->again = d->new_epoch = false;
     if (recount)
         (void)db_count_waiting(d); /* a figure for people; the next restart counts again */

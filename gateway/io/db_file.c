@@ -7,7 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define DB_SCHEMA_VERSION 2
+#define DB_SCHEMA_VERSION 3
 #define DB_MAX_PAGES      131072    /* of 4 KiB = 512 MB: the offline bound of design section 10 */
 #define DB_JOURNAL_SIZE   "4194304" /* what the WAL shrinks to after a burst */
 
@@ -26,6 +26,10 @@ static const char SCHEMA[] =
 static const char SCHEMA_2[] =
     "CREATE TABLE ack_mark(seq INTEGER PRIMARY KEY,utc_us INTEGER NOT NULL);"
     "PRAGMA user_version=2;";
+
+/* Version 3: a backup says how far the file went that it was copied from. */
+static const char SCHEMA_3[] =
+    "ALTER TABLE meta ADD COLUMN copy_head INTEGER NOT NULL DEFAULT -1;PRAGMA user_version=3;";
 
 int db_errno(int rc)
 {
@@ -130,17 +134,21 @@ static int create(struct db_file *f, const char *gateway, const char *prev_epoch
     }
     sqlite3_finalize(st);
     if (rc == 0)
-        rc = db_exec(f->sql, SCHEMA_2); /* leaves DB_SCHEMA_VERSION */
+        rc = db_exec(f->sql, SCHEMA_2);
+    if (rc == 0)
+        rc = db_exec(f->sql, SCHEMA_3); /* leaves DB_SCHEMA_VERSION */
     return rc == 0 ? db_exec(f->sql, "COMMIT") : rc;
 }
 
 /* Takes the file of an older version over, in one transaction. */
-static int migrate(struct db_file *f)
+static int migrate(struct db_file *f, int64_t version)
 {
     int rc = db_exec(f->sql, "BEGIN IMMEDIATE");
 
-    if (rc == 0)
+    if (rc == 0 && version < 2)
         rc = db_exec(f->sql, SCHEMA_2);
+    if (rc == 0)
+        rc = db_exec(f->sql, SCHEMA_3);
     return rc == 0 ? db_exec(f->sql, "COMMIT") : rc;
 }
 
@@ -196,7 +204,7 @@ static int open_checked(struct db_file *f, const char *gateway, const char *prev
     }
     if (version == 0 && (rc = create(f, gateway, prev_epoch)) != 0)
         return rc;
-    if (version == 1 && (rc = migrate(f)) != 0)
+    if (version != 0 && version < DB_SCHEMA_VERSION && (rc = migrate(f, version)) != 0)
         return rc;
     rc = read_meta(f, ret_id, owner, sizeof(owner));
     if (rc != 0)
@@ -266,6 +274,7 @@ int db_file_open(struct db_file *f, const char *dir, const char *gateway,
         f->sql = NULL;
         memset(ret_id, 0, sizeof(*ret_id));
         rc = quarantine(f, ret_note);
+        f->set_aside = rc == 0;
         if (rc == 0)
             rc = open_checked(f, gateway, lost.epoch, ret_id, ret_note);
     }

@@ -12,6 +12,7 @@
 struct db_file {
     sqlite3 *sql;
     char path[DB_PATH_SIZE];
+    bool set_aside; /**< a corrupt file was, and this one is new */
 };
 
 /** SQLite's result code as -errno, 0 for its successes. */

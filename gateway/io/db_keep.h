@@ -28,9 +28,10 @@ struct db_keep {
     struct db_limits limits;
     uint64_t
         first; /**< oldest number held, or named by a gap that is; one more than the last given when nothing is */
-    uint64_t counted;                   /**< kept_bytes counts rows up to here */
-    int64_t kept_bytes;                 /**< of acked rows */
-    int64_t mark_us;                    /**< UTC of the newest mark, 0: none */
+    uint64_t border;    /**< no gap spans it: last number that a backup was copied with, 0: none */
+    uint64_t counted;   /**< kept_bytes counts rows up to here */
+    int64_t kept_bytes; /**< of acked rows */
+    int64_t mark_us;    /**< UTC of the newest mark, 0: none */
     uint64_t shed_from[DB_SHED_STAGES]; /**< looked at up to here */
     int64_t removed;                    /**< unacked rows fewer, since start */
     int64_t shed;                       /**< rows given up, since start */

@@ -6,6 +6,15 @@
 #include "io/db_shed.h"
 #include "io/db_wait.h"
 
+/** A copy being made. */
+struct db_backup {
+    struct db_backup_state state;
+    sqlite3 *to;
+    sqlite3_backup *job;
+    int fd; /**< of the same file, to sync it in portions */
+    char path[DB_PATH_SIZE], part[DB_PATH_SIZE + 8];
+};
+
 /** Statements that are prepared once. */
 enum db_statement {
     ST_BEGIN,
@@ -32,6 +41,9 @@ struct db {
     bool boot_dirty, boot_known;
     struct db_waiting waiting;
     struct db_keep keep;
+    struct db_backup backup;
+    int64_t copy_head; /**< the file is a backup: last number of the file it was copied from; -1 */
+    const char *alert; /**< what db_take_alert() has to say */
     uint64_t opened_head; /**< last number that the file knew when it was opened */
     uint64_t given;       /**< highest number that this process found there, or has given out */
     uint64_t acked_disk;  /**< the ack as the file has it */
@@ -43,6 +55,13 @@ struct db {
     int64_t deadline_us;
     char problem[DB_ERROR_SIZE];
 };
+
+/** Ends a backup, finished or not; what is there of an unfinished one goes. */
+void db_backup_end(struct db *d, int error);
+
+/** Another epoch from the next commit on: rows after `cut` are its beginning, the others are HQ's. 1, or
+ * -EIO. */
+int db_begin_epoch(struct db *d, uint64_t cut);
 
 /** Counts the rows that HQ has not acked. */
 int db_count_waiting(struct db *d);

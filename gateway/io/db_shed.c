@@ -73,6 +73,8 @@ static int replace_run(struct db_keep *k, uint64_t first, uint64_t last, const c
                   last, reason, &after);
     if (rc != 0)
         return rc;
+    before = first == k->border + 1 ? 0 : before;
+    after = last == k->border ? 0 : after;
     from = before != 0 ? first - 1 : first; /* only rows of the run and of those two gaps */
     first = before != 0 ? before : first;
     last = after != 0 ? after : last;
@@ -90,7 +92,7 @@ static int replace(struct db_keep *k, const struct victims *v, const char *reaso
     int rc = 0;
 
     for (size_t i = 1; i <= v->n && rc == 0; i++) {
-        if (i < v->n && v->seq[i] == v->seq[i - 1] + 1)
+        if (i < v->n && v->seq[i] == v->seq[i - 1] + 1 && v->seq[i - 1] != k->border)
             continue;
         rc = replace_run(k, v->seq[from], v->seq[i - 1], reason, bootid, t_us);
         from = i;

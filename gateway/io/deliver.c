@@ -311,7 +311,7 @@ static void pump_events(struct deliver *d, int64_t now_us)
  * copy of the database for what it is (db_ack) while none of its numbers has been used again. */
 static void await_ack(struct deliver *d, int64_t now_us)
 {
-    if (d->heard || db_identity(d->o.db)->hq_id[0] == '\0')
+    if (d->heard || db_identity(d->o.db)->opened == 0)
         return;
     d->hear_until_us = now_us + HEAR_US;
     d->heard = true;

@@ -94,6 +94,24 @@ static void note_connection(struct norend *d, const struct relay_event *e)
     }
 }
 
+/* A new epoch is told, also to people: counts without a sensor may not be what they were. */
+static void alert_epoch(struct norend *d)
+{
+    const char *kind = db_take_alert(d->db);
+    struct event e = {.kind = EVENT_ALERT_RAISED, .t_us = clock_boot_us()};
+    struct event_alert_raised *alert = &e.u.alert_raised;
+
+    if (kind == NULL)
+        return;
+    snprintf(alert->alert_id, sizeof(alert->alert_id), "db-%.16s", db_identity(d->db)->epoch);
+    snprintf(alert->kind, sizeof(alert->kind), "%s", kind);
+    snprintf(alert->severity, sizeof(alert->severity), "critical");
+    snprintf(alert->subject, sizeof(alert->subject), "%s",
+             db_identity(d->db)->prev_epoch[0] != '\0' ? db_identity(d->db)->prev_epoch
+                                                       : "unknown");
+    engine_emit(&d->engine, &e, e.t_us);
+}
+
 void norend_read_relay(struct norend *d)
 {
     struct relay_event *e;
@@ -111,6 +129,7 @@ void norend_read_relay(struct norend *d)
                 "headquarters has later numbers of epoch %s than the database: this file is an "
                 "old copy; epoch %s begins, counts come back from the sensors",
                 epoch, db_identity(d->db)->epoch);
+        alert_epoch(d);
         free(e);
     }
 }
@@ -267,6 +286,7 @@ int norend_start(struct norend *d, struct engine_plan *plan)
         return rc;
     }
     say_problems(d);
+    alert_epoch(d);
     log_line(LOG_LEVEL_INFO, "%s on board %s: %u plates, %u zones, epoch %s, %llu events so far",
              root, d->config.board.name, d->engine.plan->plates_n, d->engine.plan->zones_n,
              db_identity(d->db)->epoch, (unsigned long long)db_identity(d->db)->committed);

@@ -23,11 +23,18 @@
  * gateway and HQ are restored. A raw copy of the file, not one by `norenctl backup`, which carries a mark, is
  * safe only when HQ had no hole in what it has and is heard in the first process that runs on the copy.
  */
-#ifndef CRASHES
-#define CRASHES 1
+/* Three stories, each small enough to be searched to its end: 1 crashes, losses and shedding; 2 HQ from a backup;
+ * 3 the gateway from a copy. */
+#ifndef STORY
+#define STORY 1
 #endif
-#define N      3      /* events */
-#define SIZE   5      /* numbers 0..N+1 */
+#define CRASHES  (STORY == 2 -> 0 : 1)
+#define LOSSES   (STORY == 3 -> 0 : 1)
+#define SHEDS    (STORY == 1 -> 1 : 0)
+#ifndef N
+#define N 3                /* events */
+#endif
+#define SIZE   (N + 2)     /* numbers 0 to N + 1 */
 #define GAP    16     /* a row GAP+f is the gap from f to its own number */
 #define NONE   0
 #define NOMARK 15
@@ -69,7 +76,8 @@ byte i, j, k, n;          /* of atomic steps */
 /* spin's inline takes no expressions with a colon: what a step is about is handed over in these */
 #define all_acked() (h[0].acked == SIZE - 1 || (h[0].at[h[0].acked + 1] == NONE && \
     (h[0].acked + 2 >= SIZE || h[0].at[(h[0].acked + 2) % SIZE] == NONE) && \
-    (h[0].acked + 3 >= SIZE || h[0].at[(h[0].acked + 3) % SIZE] == NONE)))
+    (h[0].acked + 3 >= SIZE || h[0].at[(h[0].acked + 3) % SIZE] == NONE) && \
+    (h[0].acked + 4 >= SIZE || h[0].at[(h[0].acked + 4) % SIZE] == NONE)))
 byte x_id, x_epoch, x_seq, x_what, x_cut;
 
 /* db_open(): memory is what the disk says */
@@ -79,7 +87,7 @@ inline start() {
 #ifdef FORGET_MARK
     d.mark = NOMARK;
 #endif
-    connected = false; heard = (d.hq == 0); again = false; behind = false; again_after = 0; behind_seq = 0
+    connected = false; heard = false; again = false; behind = false; again_after = 0; behind_seq = 0
 }
 
 /* begin_epoch(): what HQ cannot have under these numbers is the beginning of a new one */
@@ -225,7 +233,7 @@ active proctype Gateway() {
         d.first <= d.acked && !again && acked >= d.acked ->
         d.row[d.first] = NONE; d.first++ }
     :: atomic { /* db_shed(): the oldest row that HQ has not */
-        sheds < 1 && !again && acked < d.head && d.row[acked + 1] != NONE && d.row[acked + 1] < GAP ->
+        sheds < SHEDS && !again && acked < d.head && d.row[acked + 1] != NONE && d.row[acked + 1] < GAP ->
         sheds++;
 #ifdef SHED_HOLE
         d.row[acked + 1] = NONE
@@ -424,18 +432,18 @@ inline check() {
 
 active proctype World() {
     do
-    :: atomic { losses < 1 && way[0].used -> losses++;
+    :: atomic { losses < LOSSES && way[0].used -> losses++;
         way[0].used = false; way[0].epoch = 0; way[0].seq = 0; way[0].what = 0; connected = false; cursor = 0 }
-    :: atomic { losses < 1 && ack_way -> losses++; ack_way = false; ack_hq = 0; ack_epoch = 0; ack_seq = 0 }
+    :: atomic { losses < LOSSES && ack_way -> losses++; ack_way = false; ack_hq = 0; ack_epoch = 0; ack_seq = 0 }
     :: atomic { crashes < CRASHES && !(raw && !heard) -> crashes++; start() }
-    :: atomic { !copied && d.head > 0 && restores == 0 -> copied = true; make_copy();
+    :: atomic { STORY == 3 && !copied && d.head > 0 && restores == 0 -> copied = true; make_copy();
         if
         :: raw = true
         :: copy.mark = d.head
         fi }
     :: atomic { copied && restores == 0 && (!raw || (kept && kept_seq == h[0].acked && all_acked())) -> restores++; put_copy(); d.mark = copy.mark;
         excuse(); start(); way[0].used = false; way[1].used = false }
-    :: atomic { !backed_up && restores == 0 -> backed_up = true; save_hq() }
+    :: atomic { STORY == 2 && !backed_up && restores == 0 -> backed_up = true; save_hq() }
     :: atomic { backed_up && restores == 0 -> restores++; load_hq(); ack_way = false;
         if
         :: h_id++

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include "db_rig.h"
 
@@ -175,12 +176,75 @@ static void test_corrupt_file_is_set_aside(void **state)
     assert_int_equal(access(path, F_OK), 0);
 }
 
+/* A backup, taken while events go on; put in place after the original gave more numbers to HQ. */
+static void test_a_backup_goes_on_where_hq_is(void **state)
+{
+    struct db *d = open_db();
+    char epoch[DB_EPOCH_SIZE], file[96], path[96];
+    const char *said;
+    struct stat st;
+    struct db_row row;
+
+    (void)state;
+    memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
+    for (int i = 0; i < 2000; i++)
+        put(d, i, "x");
+    assert_int_equal(db_commit(d, 1), 0);
+    assert_int_equal(ack(d, "hq", epoch, 1998), 0);
+    snprintf(file, sizeof(file), "%s/copy", dir);
+    assert_int_equal(db_backup_start(d, file, note), 0);
+    assert_int_equal(db_backup_start(d, "/nowhere/x", note), -EBUSY);
+    assert_int_equal(db_backup_step(d), 1);
+    put(d, 5000, "y"); /* number 2001, in the middle of it */
+    assert_int_equal(db_commit(d, 5000), 0);
+    while (db_backup_step(d) == 1)
+        ;
+    assert_false(db_backup_state(d, &said).running);
+    assert_int_equal(db_backup_state(d, &said).error, 0);
+    assert_int_equal(stat(file, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(db_backup_start(d, file, note), -EEXIST);
+    assert_int_equal(db_backup_start(d, "/nowhere/x", note), -ENOENT);
+    put(d, 6000, "z"); /* 2002 is not in the copy */
+    assert_int_equal(db_commit(d, 6000), 0);
+    db_close(d);
+    snprintf(path, sizeof(path), "%s/noren.db", dir);
+    assert_int_equal(rename(file, path), 0);
+
+    d = open_db();
+    assert_non_null(strstr(note, "is a backup"));
+    assert_string_equal(stored(d), "y");
+    put(d, 1, "w"); /* would be 2002 a second time */
+    assert_int_equal(db_commit(d, 1), 0);
+    db_close(d);
+    d = open_db(); /* a backup stays one over any number of starts */
+    assert_int_equal(db_identity(d)->committed, 2002);
+    assert_int_equal(db_next(d, 2000, &row), 1); /* what it holds goes under its own number */
+    assert_int_equal(row.seq, 2001);
+    assert_int_equal(db_next(d, 2001, &row), 0); /* what came later does not */
+    assert_null(db_take_alert(d));
+    assert_int_equal(db_ack(d, "hq", epoch, 2000), 0);
+    assert_string_equal(db_identity(d)->epoch, epoch);
+    assert_int_equal(db_ack(d, "hq", epoch, 2001), 1);
+    assert_string_equal(db_take_alert(d), "database_copy");
+    assert_int_equal(db_commit(d, 2), 0);
+    assert_string_not_equal(db_identity(d)->epoch, epoch);
+    assert_int_equal(db_next(d, 0, &row), 1);
+    assert_int_equal(row.seq, 1);
+    assert_int_equal(db_next(d, 1, &row), 0);
+    db_close(d);
+    d = open_db();
+    assert_string_equal(note, "");
+    assert_int_equal(db_identity(d)->committed, 1);
+    db_close(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_DIR(test_an_old_copy_begins_a_new_epoch), WITH_DIR(test_what_finds_no_room_is_a_gap),
-        WITH_DIR(test_full_database_loses_nothing),    WITH_DIR(test_disk_full_loses_nothing),
-        WITH_DIR(test_corrupt_file_is_set_aside),
+        WITH_DIR(test_a_backup_goes_on_where_hq_is),   WITH_DIR(test_full_database_loses_nothing),
+        WITH_DIR(test_disk_full_loses_nothing),        WITH_DIR(test_corrupt_file_is_set_aside),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -22,9 +22,9 @@
 #include "io/norend.h"
 #include "noren/topic.h"
 
-#define SECOND_US (1 * NOREN_US_PER_S)
+#define SECOND_US      (1 * NOREN_US_PER_S)
 #define BACKUP_TURN_US (10 * NOREN_US_PER_MS) /* and then its next portion */
-#define MINUTE_US (60 * NOREN_US_PER_S)
+#define MINUTE_US      (60 * NOREN_US_PER_S)
 
 static struct norend daemon_state; /* about two megabytes: not for the stack */
 

@@ -72,9 +72,9 @@ start_norend() {
     "$bin/norend" --config "$work/config" >>"$work/norend.log" 2>&1 &
     pid[norend]=$!
 }
-start_load() { # seed: shoppers on 8 cells, who wait for SIGUSR2
+start_load() { # seed [control socket, GTIN]: shoppers on 8 cells, who wait for SIGUSR2
     rm -f "$work/truth"
-    "$bin/faults_load" "$work/run/sim.sock" "$1" 8 "$work/truth" >"$work/load.log" &
+    "$bin/faults_load" "$work/run/sim.sock" "$1" 8 "$work/truth" "${@:2}" >"$work/load.log" &
     pid[load]=$!
     wait_for 5 "the shoppers" grep -q ready "$work/load.log"
 }

@@ -68,6 +68,9 @@ static int64_t do_due(struct norend *d, int64_t now_us)
 
         if (complaint != NULL)
             log_line(LOG_LEVEL_WARNING, "%s; the rest goes on", complaint);
+        complaint = d->bus != NULL ? bus_complaint(d->bus, now_us) : NULL;
+        if (complaint != NULL)
+            log_line(LOG_LEVEL_WARNING, "%s", complaint);
         engine_second(&d->engine);
         keep_recording(d);
         d->next_second_us = now_us + SECOND_US;
@@ -80,6 +83,8 @@ static int64_t do_due(struct norend *d, int64_t now_us)
         engine_emit(&d->engine, &health, now_us);
         d->next_minute_us = now_us + MINUTE_US;
     }
+    if (d->bus != NULL)
+        bus_pump(d->bus, now_us);
     engine_tick(&d->engine, now_us);
     if (now_us >= db_deadline(d->db) && norend_commit(d, now_us) != 0)
         return -EUCLEAN;
@@ -95,6 +100,8 @@ static int64_t do_due(struct norend *d, int64_t now_us)
         next_us = db_deadline(d->db);
     if (deliver_deadline(d->deliver) < next_us)
         next_us = deliver_deadline(d->deliver);
+    if (d->bus != NULL && bus_deadline(d->bus) < next_us)
+        next_us = bus_deadline(d->bus);
     return next_us;
 }
 
@@ -111,6 +118,15 @@ static int on_relay(sd_event_source *s, int fd, uint32_t events, void *user)
 {
     (void)s, (void)fd, (void)events;
     norend_read_relay(user);
+    return 0;
+}
+
+static int on_bus(sd_event_source *s, int fd, uint32_t events, void *user)
+{
+    struct norend *d = user;
+
+    (void)s, (void)fd, (void)events;
+    bus_read(d->bus);
     return 0;
 }
 
@@ -145,6 +161,8 @@ static int watch(struct norend *d, sd_event *loop)
         rc = sd_event_add_io(loop, NULL, relay_fd(d->relay), EPOLLIN, on_relay, d);
     if (rc >= 0)
         rc = sd_event_add_io(loop, NULL, local_fd(d->local), EPOLLIN, on_local, d);
+    if (rc >= 0 && d->bus != NULL)
+        rc = sd_event_add_io(loop, NULL, bus_fd(d->bus), EPOLLIN, on_bus, d);
     if (rc >= 0)
         rc = sd_event_set_watchdog(loop, true);
     return rc < 0 ? rc : 0;
@@ -239,8 +257,12 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     if (!check)
         return serve(&daemon_state, &plan);
-    printf("%s: ok: %u plates, %u zones, %u campaigns\n", dir, plan.plan->plates_n,
-           plan.plan->zones_n, plan.plan->campaigns_n);
+    if (daemon_state.config.role == ROLE_RECEIVER)
+        printf("%s: ok: receiver with %u radios and %u banks of cells\n", dir,
+               daemon_state.config.board.radios_n, daemon_state.config.board.banks_n);
+    else
+        printf("%s: ok: %u plates, %u zones, %u campaigns\n", dir, plan.plan->plates_n,
+               plan.plan->zones_n, plan.plan->campaigns_n);
     engine_plan_free(&plan);
     jws_key_free(daemon_state.hq_key);
     return EXIT_SUCCESS;

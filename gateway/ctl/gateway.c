@@ -191,20 +191,22 @@ int ctl_order(const struct ctl_call *c, const char *name, json_t *request, const
     return ok ? CTL_OK : CTL_FAILED;
 }
 
-/* "name value" for every plain member of an object. */
-static void print_members(const json_t *object)
+/* "name value" for every plain member of an object; `before` goes in front of each name. */
+static void print_members(const char *before, const json_t *object)
 {
+    int width = 22 - (int)strlen(before);
+
     const char *key;
     json_t *value;
 
     json_object_foreach((json_t *)object, key, value)
     {
         if (json_is_string(value))
-            printf("%-22s %s\n", key, json_string_value(value));
+            printf("%s%-*s %s\n", before, width, key, json_string_value(value));
         else if (json_is_integer(value))
-            printf("%-22s %lld\n", key, (long long)json_integer_value(value));
+            printf("%s%-*s %lld\n", before, width, key, (long long)json_integer_value(value));
         else if (json_is_boolean(value))
-            printf("%-22s %s\n", key, json_is_true(value) ? "yes" : "no");
+            printf("%s%-*s %s\n", before, width, key, json_is_true(value) ? "yes" : "no");
     }
 }
 
@@ -224,8 +226,9 @@ int cmd_status(int argc, char **argv)
         json_dumpf(status, stdout, JSON_COMPACT);
         putchar('\n');
     } else if (status != NULL) {
-        print_members(status);
-        print_members(json_object_get(status, "counters"));
+        print_members("", status);
+        print_members("", json_object_get(status, "counters"));
+        print_members("local ", json_object_get(status, "local"));
         ctl_print_lights(status);
         json_array_foreach(json_object_get(status, "problems"), i, problem)
             printf("PROBLEM: %s\n", json_string_value(problem));

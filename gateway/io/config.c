@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/config_local.h"
 #include "noren/hex.h"
 
 int config_path(char ret[CONFIG_PATH_SIZE], const char *dir, const char *name)
@@ -23,7 +24,7 @@ int config_path(char ret[CONFIG_PATH_SIZE], const char *dir, const char *name)
 
 /* --- noren.conf --------------------------------------------------------------------------------- */
 
-static const char *const ROLES[] = {"store", NULL};
+static const char *const ROLES[] = {[ROLE_STORE] = "store", [ROLE_RECEIVER] = "receiver", NULL};
 static const char *const ACKS[] = {"hq", "puback", NULL};
 static const char *const YES_NO[] = {"yes", "no", NULL};
 
@@ -157,6 +158,7 @@ static const struct ini_section CONFIG_SECTIONS[] = {
     {.name = "gateway", .rows = GATEWAY_ROWS, .begin = begin_whole},
     {.name = "mqtt", .rows = MQTT_ROWS, .begin = begin_whole},
     {.name = "beacon", .rows = BEACON_ROWS, .begin = begin_beacon, .end = end_beacon},
+    {.name = "local", .rows = CONFIG_LOCAL_ROWS, .begin = begin_whole, .end = config_end_local},
     {.name = "node", .named = true, .rows = NODE_ROWS, .begin = begin_node},
     {0},
 };
@@ -209,9 +211,11 @@ static int finish_beacon(struct config *c, const char *path, char ret_error[INI_
 
 int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SIZE])
 {
-    char path[CONFIG_PATH_SIZE], *const paths[] = {ret->data_dir,   ret->run_dir, ret->key_dir,
-                                                   ret->board_file, ret->mqtt.ca, ret->mqtt.cert,
-                                                   ret->mqtt.key};
+    char path[CONFIG_PATH_SIZE];
+    char *const paths[] = {
+        ret->data_dir,           ret->run_dir,  ret->key_dir,  ret->board_file, ret->mqtt.ca,
+        ret->mqtt.cert,          ret->mqtt.key, ret->local.ca, ret->local.cert, ret->local.key,
+        ret->local.password_file};
     int rc;
 
     memset(ret, 0, sizeof(*ret));
@@ -239,6 +243,9 @@ int config_load(struct config *ret, const char *dir, char ret_error[INI_ERROR_SI
             return -ENAMETOOLONG;
         }
     }
+    rc = config_finish_local(ret, path, ret_error);
+    if (rc != 0)
+        return rc;
     for (uint16_t i = 0; i < ret->nodes_n; i++) {
         char what[32];
 

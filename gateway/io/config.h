@@ -34,10 +34,13 @@ struct config_beacon {
     uint8_t key[16]; /**< read from key_file, which holds 32 hexadecimal digits */
 };
 
+/** Several boards in a store: one has visits, stock and holds, the others hear and weigh for it. */
+enum config_role { ROLE_STORE, ROLE_RECEIVER };
+
 struct config {
     char dir[CONFIG_PATH_SIZE]; /**< the folder it was read from */
     char tenant[NOREN_ID_SIZE], store[NOREN_ID_SIZE], gateway[NOREN_ID_SIZE];
-    int role;                        /**< 0 = store, the only one yet */
+    int role;                        /**< enum config_role */
     char data_dir[CONFIG_PATH_SIZE]; /**< the database; default /var/lib/noren */
     char
         key_dir[CONFIG_PATH_SIZE]; /**< key of what is sealed in data_dir (io/vault.h); "" = none */
@@ -51,6 +54,12 @@ struct config {
         int batch;            /**< 0 = yes: arrays of events while a backlog drains; 1 = no */
         uint32_t drain_per_s; /**< events a second of a backlog, 0 = as fast as it goes */
     } mqtt;
+    struct {
+        char host[256]; /**< "" = no broker in the store */
+        uint32_t port;  /**< 8883 with a ca, else 1883 */
+        char ca[CONFIG_PATH_SIZE], cert[CONFIG_PATH_SIZE], key[CONFIG_PATH_SIZE]; /**< "" = none */
+        char user[NOREN_ID_SIZE], password_file[CONFIG_PATH_SIZE], password[128];
+    } local;
     struct config_node nodes[CONFIG_NODES_MAX];
     uint16_t nodes_n;
     struct config_beacon beacon;

@@ -161,6 +161,8 @@ static void print_problems(const struct norend *d, struct json *j)
     json_open(j, '[');
     if (d->relay_problem[0] != '\0')
         json_str(j, d->relay_problem);
+    if (d->bus != NULL && bus_problem(d->bus)[0] != '\0')
+        json_str(j, bus_problem(d->bus));
     if (db_problem(d->db)[0] != '\0')
         json_str(j, db_problem(d->db));
     if (d->engine.vault_problem[0] != '\0')
@@ -204,6 +206,7 @@ static void print_status(const struct norend *d, struct json *j)
     print_counters(d, j, now_us);
     control_print_lights(d, j);
     print_beacon(d, j);
+    bus_print(d->bus, j);
     print_problems(d, j);
     json_close(j, '}');
 }

@@ -88,6 +88,17 @@ int engine_read_plan(struct engine_plan *ret_plan, const char *dir,
     return rc;
 }
 
+int engine_no_plan(struct engine_plan *ret_plan)
+{
+    struct engine_plan p = {.plan = malloc(sizeof(*p.plan))};
+
+    if (p.plan == NULL)
+        return -ENOMEM;
+    plan_clear(p.plan);
+    *ret_plan = p;
+    return 0;
+}
+
 /* --- stepping ----------------------------------------------------------------------------------- */
 
 /* A recording that cannot go on ends; the shop goes on. */
@@ -134,6 +145,12 @@ void engine_feed(struct engine *e, const struct obs *o)
     step(e, &in_order);
 }
 
+void engine_sense(struct engine *e, const struct obs *o)
+{
+    if (e->forward == NULL || !e->forward(e->forward_user, o))
+        engine_feed(e, o);
+}
+
 void engine_packet(struct engine *e, uint16_t receiver, int64_t t_us, const uint8_t *bytes,
                    size_t n)
 {
@@ -142,7 +159,7 @@ void engine_packet(struct engine *e, uint16_t receiver, int64_t t_us, const uint
     size_t count = radio_step(&e->radio, &in, obs);
 
     for (size_t i = 0; i < count; i++)
-        engine_feed(e, &obs[i]);
+        engine_sense(e, &obs[i]);
 }
 
 void engine_second(struct engine *e)
@@ -196,6 +213,7 @@ void engine_set_plan(struct engine *e, struct engine_plan *plan, int64_t now_us)
     }
     engine_feed(e, &o);
     e->plan = plan->plan;
+    e->plans++;
     plan->plan = old;
     engine_plan_free(plan); /* the old plan and the new one's documents */
     /* retained state is printed anew for all: names and places may have changed */
@@ -281,7 +299,8 @@ static void send_state(struct engine *e)
         if (send_one(e, topic, buf, shop_print_fixture(e->shop, i, body, room)) == 0)
             e->fixtures_dirty[i] = false;
     }
-    if (e->store_dirty &&
+    /* a board that forwards knows nothing of the store */
+    if (e->store_dirty && e->forward == NULL &&
         send_one(e, NOREN_TOPIC_STORE, buf, shop_print_store(e->shop, body, room)) == 0)
         e->store_dirty = false;
     free(buf);

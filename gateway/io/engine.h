@@ -34,9 +34,13 @@ struct engine_forgotten {
     bool listed; /**< the document that is being read has him */
 };
 
+/** Takes an observation to somebody else's brain; false: it is for ours after all. */
+typedef bool engine_forward_fn(void *user, const struct obs *o);
+
 struct engine {
     struct shop *shop;
     struct plan *plan; /**< in force; NULL before the first */
+    uint32_t plans;    /**< plans so far: indices into an earlier one mean nothing now */
     struct radio radio;
     struct roll roll;    /**< members documents: the parts so far, and what is in force */
     struct vault *vault; /**< where they are at rest; NULL: in memory only */
@@ -53,7 +57,10 @@ struct engine {
     int64_t restored, restore_refused; /**< rows at start */
     enum clock_quality quality;
     struct recorder *recorder; /**< borrowed; NULL = no recording */
-    int record_error;          /**< why the recording ended, 0 while it goes on */
+    engine_forward_fn
+        *forward; /**< what this board hears and weighs goes there; NULL: to its brain */
+    void *forward_user;
+    int record_error; /**< why the recording ended, 0 while it goes on */
 };
 
 /** Reads map.json, planogram.json and campaigns.json (the first and the last may be absent) of `dir`. The
@@ -62,6 +69,9 @@ struct engine {
 int engine_read_plan(struct engine_plan *ret_plan, const char *dir,
                      char ret_error[ENGINE_ERROR_SIZE]);
 void engine_plan_free(struct engine_plan *p);
+
+/** A plan of nothing, for a board that has no shop of its own. 0 or -ENOMEM. */
+int engine_no_plan(struct engine_plan *ret_plan);
 
 /** Starts with a plan (taken over) and what the database remembers. 0 or -errno. */
 int engine_init(struct engine *e, struct engine_plan *plan, struct db *db, struct deliver *deliver,
@@ -74,6 +84,9 @@ void engine_set_plan(struct engine *e, struct engine_plan *plan, int64_t now_us)
 /** One observation. A time before the last one's is moved up to it: sources are threads, and the brain's
  * time does not go back. */
 void engine_feed(struct engine *e, const struct obs *o);
+
+/** What this board heard or weighed: for engine_feed(), or for the board that has visits and stock. */
+void engine_sense(struct engine *e, const struct obs *o);
 
 /** One HCI packet heard by the plan's receiver. */
 void engine_packet(struct engine *e, uint16_t receiver, int64_t t_us, const uint8_t *bytes,

@@ -10,6 +10,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "io/log.h"
+#include "io/plan_json.h"
 #include "noren/topic.h"
 
 int norend_configure(struct norend *d, const char *dir, struct engine_plan *ret_plan)
@@ -18,8 +19,9 @@ int norend_configure(struct norend *d, const char *dir, struct engine_plan *ret_
     char path[CONFIG_PATH_SIZE];
     int rc = config_load(&d->config, dir, error);
 
-    if (rc == 0)
-        rc = engine_read_plan(ret_plan, dir, error);
+    if (rc == 0) /* what a store is made of is for its store board to know */
+        rc = d->config.role == ROLE_RECEIVER ? engine_no_plan(ret_plan)
+                                             : engine_read_plan(ret_plan, dir, error);
     if (rc != 0) {
         log_line(LOG_LEVEL_ERROR, "%s", error);
         return rc;
@@ -46,6 +48,10 @@ void norend_reload(struct norend *d)
     char error[ENGINE_ERROR_SIZE] = "";
     struct engine_plan plan;
 
+    if (d->config.role == ROLE_RECEIVER) {
+        log_line(LOG_LEVEL_INFO, "a receiver has no plan to reload; restart it for another board");
+        return;
+    }
     if (engine_read_plan(&plan, d->config.dir, error) != 0) {
         log_line(LOG_LEVEL_ERROR, "reload: %s; what was in force stays", error);
         return;
@@ -204,6 +210,46 @@ static int open_vault(struct norend *d)
     return 0;
 }
 
+/* The radios and cells of a receiver's own board, by the names that the store's map and planogram have. */
+static int make_receiver_plan(struct norend *d)
+{
+    const struct board *b = &d->config.board;
+    struct plan *p = malloc(sizeof(*p));
+
+    if (p == NULL)
+        return -ENOMEM;
+    plan_clear(p);
+    for (int i = 0; i < b->radios_n; i++)
+        memcpy(p->receivers[p->receivers_n++].id, b->radios[i].receiver, NOREN_ID_SIZE);
+    for (int i = 0; i < b->banks_n; i++)
+        for (int k = 0; k < b->banks[i].cells_n; k++)
+            memcpy(p->cells[p->cells_n++].id, b->banks[i].cells[k], NOREN_ID_SIZE);
+    d->receiver_plan = p;
+    return 0;
+}
+
+static int start_bus(struct norend *d)
+{
+    struct bus_options bus = {
+        .config = &d->config, .engine = &d->engine, .answer = control_answer, .user = d};
+    int rc;
+
+    if (d->config.local.host[0] == '\0')
+        return 0;
+    if (d->config.role == ROLE_RECEIVER) {
+        rc = make_receiver_plan(d);
+        if (rc != 0)
+            return rc;
+        bus.board = d->receiver_plan;
+    }
+    rc = bus_open(&d->bus, &bus);
+    if (rc == 0 && d->config.role == ROLE_RECEIVER) {
+        d->engine.forward = bus_forward;
+        d->engine.forward_user = d->bus;
+    }
+    return rc;
+}
+
 int norend_start(struct norend *d, struct engine_plan *plan)
 {
     static char root[3 * NOREN_ID_SIZE + 16];
@@ -268,8 +314,13 @@ int norend_start(struct norend *d, struct engine_plan *plan)
         rc = open_vault(d);
     }
     if (rc == 0) {
+        what = "connection to the store's broker";
+        rc = start_bus(d);
+    }
+    if (rc == 0) {
         what = "sources";
-        rc = sources_open(&d->sources, &d->config, d->engine.plan);
+        rc = sources_open(&d->sources, &d->config,
+                          d->receiver_plan != NULL ? d->receiver_plan : d->engine.plan);
     }
     if (rc == 0) {
         what = "lights";
@@ -287,6 +338,11 @@ int norend_start(struct norend *d, struct engine_plan *plan)
     }
     say_problems(d);
     alert_epoch(d);
+    if (d->receiver_plan != NULL)
+        log_line(LOG_LEVEL_INFO,
+                 "receiver: %u radios, %u cells go to the store board through %s:%u",
+                 d->receiver_plan->receivers_n, d->receiver_plan->cells_n, d->config.local.host,
+                 d->config.local.port);
     log_line(LOG_LEVEL_INFO, "%s on board %s: %u plates, %u zones, epoch %s, %llu events so far",
              root, d->config.board.name, d->engine.plan->plates_n, d->engine.plan->zones_n,
              db_identity(d->db)->epoch, (unsigned long long)db_identity(d->db)->committed);
@@ -305,9 +361,11 @@ void norend_stop(struct norend *d)
         log_line(LOG_LEVEL_ERROR, "%s", db_problem(d->db));
     if (d->recorder != NULL && recorder_close(d->recorder) != 0)
         log_line(LOG_LEVEL_WARNING, "the end of %s could not be written", d->record_file);
+    bus_close(d->bus);
     relay_close(d->relay, 2000);
     deliver_close(d->deliver);
     engine_free(&d->engine);
     db_close(d->db);
     jws_key_free(d->hq_key);
+    free(d->receiver_plan);
 }

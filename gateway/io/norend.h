@@ -4,6 +4,7 @@
 
 #include "io/act.h"
 #include "io/bluez_beacon.h"
+#include "io/bus.h"
 #include "io/clock.h"
 #include "io/config.h"
 #include "io/db.h"
@@ -24,7 +25,9 @@ struct norend {
     struct relay *relay;
     struct deliver *deliver;
     struct local *local;
-    struct recorder *recorder; /**< NULL: no recording */
+    struct bus *bus;            /**< the broker of the store; NULL: there is none */
+    struct plan *receiver_plan; /**< role receiver: its radios and cells, for the sources */
+    struct recorder *recorder;  /**< NULL: no recording */
     struct engine engine;
     struct sources sources;
     struct act *act;

@@ -173,7 +173,7 @@ void sources_read(struct sources *s, struct engine *e)
 
         for (int o = 0; o < n; o++) {
             if (obs[o].u.cell.cell != NO_INDEX)
-                engine_feed(e, &obs[o]);
+                engine_sense(e, &obs[o]);
         }
     }
 }

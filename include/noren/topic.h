@@ -15,6 +15,15 @@
 #define NOREN_TOPIC_DESIRED "desired/%s"       /* down, QoS 1, retained, JWS */
 #define NOREN_TOPIC_ACK     "ack"              /* down, QoS 1, retained, JWS */
 
+/* On the broker of the store itself, whole. A retained message is refused on all of them. */
+#define NOREN_LOCAL_SALE         "local/pos/sale"    /* a till; QoS 1 */
+#define NOREN_LOCAL_SALE_RESULT  "local/pos/result"  /* what became of it */
+#define NOREN_LOCAL_STOCK        "local/stock/query" /* request, answered on its response topic */
+#define NOREN_LOCAL_SIGHTINGS    "local/sighting/+"
+#define NOREN_LOCAL_SIGHTINGS_OF "local/sighting/%s" /* receiver; QoS 0 */
+#define NOREN_LOCAL_CELLS        "local/cells/+"
+#define NOREN_LOCAL_CELLS_OF     "local/cells/%s" /* receiver; QoS 0 */
+
 #define NOREN_CONTENT_EVENT "application/cloudevents+json"
 #define NOREN_CONTENT_BATCH "application/cloudevents-batch+json"
 #define NOREN_CONTENT_JWS   "application/jose"

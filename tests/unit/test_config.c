@@ -88,6 +88,38 @@ static void test_node_keys(void **state)
     assert_non_null(strstr(error, "cannot be read"));
 }
 
+static void test_local_broker(void **state)
+{
+    static struct config c;
+    static const char local[] = "[local]\nhost = 127.0.0.1\nuser = gw1\npassword_file = pw\n";
+    char error[INI_ERROR_SIZE] = "", text[sizeof(GOOD) + 200], *role;
+
+    (void)state;
+    put("board.conf", BOARD);
+    put("noren.conf", GOOD);
+    assert_int_equal(config_load(&c, dir, error), 0);
+    assert_string_equal(c.local.host, ""); /* there is none unless it is named */
+    assert_string_equal(c.local.ca, "");
+    snprintf(text, sizeof(text), "%s%s", GOOD, local);
+    put("noren.conf", text);
+    put("pw", "secret\n");
+    if (config_load(&c, dir, error) != 0)
+        fail_msg("%s", error);
+    assert_int_equal(c.local.port, 1883);
+    assert_string_equal(c.local.password, "secret");
+    put("pw", "\n");
+    assert_int_equal(config_load(&c, dir, error), -EINVAL);
+    assert_non_null(strstr(error, "pw has an empty first line; write the password there"));
+    snprintf(text, sizeof(text), "%s", GOOD);
+    role = strstr(text, "[mqtt]");
+    assert_non_null(role);
+    snprintf(role, sizeof(text) - (size_t)(role - text), "role = receiver\n%s",
+             strstr(GOOD, "[mqtt]"));
+    put("noren.conf", text);
+    assert_int_equal(config_load(&c, dir, error), -EINVAL);
+    assert_non_null(strstr(error, "role = receiver needs a section [local]"));
+}
+
 static void test_shipped_boards(void **state)
 {
     static struct board b;
@@ -131,6 +163,10 @@ static const struct {
     {"[gateway]\ntenant = a\nnonsense\n", 3, {"neither [section] nor key = value"}},
     {"[gateway]\ntenant = a\n[mqtt]\nhost = h\n", 1, {"[gateway] needs a line \"store = ...\""}},
     {"[gateway]\nrole = shop\n", 2, {"role = shop", "write store"}},
+    {"[local]\nhost = 10.0.0.7\n", 1, {"needs \"ca = FILE\"", "localhost"}},
+    {"[local]\nhost = localhost\ncert = c\n", 1, {"one of cert and key"}},
+    {"[local]\nhost = localhost\nuser = u\n", 1, {"one of user and password_file"}},
+    {"[local]\nhost = localhost\npassword = u\n", 3, {"no key \"password\""}},
     {"[mqtt]\nport = 80x\n", 2, {"not a decimal number", "1..65535"}},
     {"[mqtt]\nport = 65536\n", 2, {"out of range", "1..65535"}},
     {"[mqtt]\nport = 99999999999999999999\n", 2, {"out of range"}},
@@ -253,7 +289,7 @@ static int teardown(void **state)
     put("noren.conf", "");
     put("board.conf", "");
     if (chdir(dir) != 0 || unlink("noren.conf") != 0 || unlink("board.conf") != 0 ||
-        unlink("node.key") != 0)
+        unlink("node.key") != 0 || unlink("pw") != 0)
         return -1;
     return rmdir(dir);
 }
@@ -262,8 +298,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),           cmocka_unit_test(test_node_keys),
-        cmocka_unit_test(test_shipped_boards), cmocka_unit_test(test_bad_noren_conf),
-        cmocka_unit_test(test_bad_board),      cmocka_unit_test(test_unreadable),
+        cmocka_unit_test(test_local_broker),   cmocka_unit_test(test_shipped_boards),
+        cmocka_unit_test(test_bad_noren_conf), cmocka_unit_test(test_bad_board),
+        cmocka_unit_test(test_unreadable),
     };
 
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,0 +1,231 @@
+/* A member's phone and a shelf between two boards, for the tests with several of them.
+ *
+ * Reads lines from standard input, each taken at once:
+ *   heard SOCKET RECEIVER RSSI_DBM   from now on that simulated receiver hears the phone so loud; 0: no more
+ *   load SOCKET CELL COUNTS          from now on that simulated cell has this load
+ *   crowd SOCKET RECEIVER PER_S NEW_PER_S   from now on so many reports of strangers a second, and so many
+ *                                    addresses that were never there; the last crowd counts, 0 0 ends it
+ * What is told goes to the boards' sim.sock five times a second, whether anybody listens or not. The phone is
+ * that of the member with key 00..1f, at the address c6:ad:be:ef:12:34.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "noren/wire.h"
+
+#define TOLD_MAX 32
+#define TURN_MS  200
+
+struct told {
+    struct sockaddr_un to;
+    char what[64]; /* "heard RECEIVER" or "load CELL" */
+    int value;
+};
+
+/* Eight strangers' reports to a packet, as a controller under load gives them. */
+#define PACKET_REPORTS 8
+#define CROWD_MAX      10000
+
+struct crowd {
+    struct told where;
+    int per_s, new_per_s;
+    uint8_t address[CROWD_MAX][6];
+    int next, oldest;
+    uint64_t random;
+};
+
+static struct crowd crowd = {.random = 0x9e3779b97f4a7c15U}; /* the seed */
+static struct told told[TOLD_MAX];
+static int told_n;
+
+static void tell(int fd, const struct told *t, const char *line)
+{
+    /* a board that is down right now hears the next one */
+    (void)sendto(fd, line, strlen(line), MSG_DONTWAIT, (const struct sockaddr *)&t->to,
+                 sizeof(t->to));
+}
+
+/* A legacy advertising report (Core 5.4, Vol 4 Part E, 7.7.65.2). */
+static void tell_phone(int fd, const struct told *t)
+{
+    uint8_t key[32], day[NOREN_DAY_KEY_SIZE], token[NOREN_TOKEN_SIZE], packet[64], ad[18];
+    struct wr w = wr_init(packet, sizeof(packet));
+    int64_t now_s = time(NULL);
+    char line[256];
+    size_t n;
+
+    for (int i = 0; i < 32; i++)
+        key[i] = (uint8_t)i;
+    noren_day_key(key, noren_utc_date(now_s), day);
+    noren_token(day, noren_step(now_s), token);
+    noren_token_ad(token, ad);
+    wr_u8(&w, 0x3e);
+    wr_u8(&w, 12 + sizeof(ad));
+    wr_copy(&w, (const uint8_t *)"\x02\x01\x03\x01\x34\x12\xef\xbe\xad\xc6", 10);
+    wr_u8(&w, sizeof(ad));
+    wr_copy(&w, ad, sizeof(ad));
+    wr_u8(&w, (uint8_t)t->value);
+    n = (size_t)snprintf(line, sizeof(line), "adv %s ", t->what + strlen("heard "));
+    for (size_t i = 0; i < w.n; i++)
+        n += (size_t)snprintf(line + n, sizeof(line) - n, "%02x", packet[i]);
+    tell(fd, t, line);
+}
+
+static uint32_t next_random(void)
+{
+    crowd.random = crowd.random * 6364136223846793005U + 1442695040888963407U;
+    return (uint32_t)(crowd.random >> 33);
+}
+
+static void new_stranger(void)
+{
+    uint8_t *a = crowd.address[crowd.oldest];
+
+    for (int i = 0; i < 6; i++)
+        a[i] = (uint8_t)next_random();
+    if (next_random() % 2 == 0) /* every other address looks like a resolvable one */
+        a[5] = (uint8_t)((a[5] & 0x3f) | 0x40);
+    crowd.oldest = (crowd.oldest + 1) % crowd.per_s;
+}
+
+/* What strangers say: a phone's short message, or a token that nobody has. */
+static void put_report(struct wr *w)
+{
+    static const uint8_t flags[] = {2, 1, 6};
+    const uint8_t *a = crowd.address[crowd.next];
+    uint8_t token[NOREN_TOKEN_SIZE] = {0x4e, 0x52, 0x4e, 0x31, 0x10}, ad[18];
+    bool is_token = a[0] % 8 == 0;
+
+    crowd.next = (crowd.next + 1) % crowd.per_s;
+    wr_copy(w, (const uint8_t[]){3, 1}, 2);
+    wr_copy(w, a, 6);
+    if (is_token) {
+        token[5] = (uint8_t)noren_step(time(NULL));
+        for (size_t i = 6; i < sizeof(token); i++)
+            token[i] = (uint8_t)next_random();
+        noren_token_ad(token, ad);
+        wr_u8(w, sizeof(ad));
+        wr_copy(w, ad, sizeof(ad));
+    } else {
+        wr_u8(w, 11);
+        wr_copy(w, flags, 3);
+        wr_copy(w, (const uint8_t[]){7, 0xff, 0x4c, 0, 0x10, 2, a[1], a[2]}, 8);
+    }
+    wr_u8(w, (uint8_t)(-40 - (int)(next_random() % 55)));
+}
+
+/* A turn's worth of strangers; waits for a board that is behind, so that all are told. */
+static void tell_crowd(int fd)
+{
+    static int owed, owed_new;
+    uint8_t packet[260];
+    char line[600];
+
+    if (crowd.per_s == 0)
+        return;
+    owed += crowd.per_s * TURN_MS;
+    owed_new += crowd.new_per_s * TURN_MS;
+    for (; owed_new >= 1000; owed_new -= 1000)
+        new_stranger();
+    for (; owed >= 1000 * PACKET_REPORTS; owed -= 1000 * PACKET_REPORTS) {
+        struct wr w = wr_init(packet, sizeof(packet));
+        size_t n = (size_t)snprintf(line, sizeof(line), "adv %s ", crowd.where.what);
+
+        wr_copy(&w, (const uint8_t[]){0x3e, 0, 2, PACKET_REPORTS}, 4);
+        for (int i = 0; i < PACKET_REPORTS; i++)
+            put_report(&w);
+        packet[1] = (uint8_t)(w.n - 2);
+        for (size_t i = 0; i < w.n; i++)
+            n += (size_t)snprintf(line + n, sizeof(line) - n, "%02x", packet[i]);
+        (void)sendto(fd, line, n, 0, (const struct sockaddr *)&crowd.where.to,
+                     sizeof(crowd.where.to));
+    }
+}
+
+static void tell_all(int fd)
+{
+    for (int i = 0; i < told_n; i++) {
+        char line[128];
+
+        if (told[i].what[0] == 'l') {
+            snprintf(line, sizeof(line), "%s %d", told[i].what, told[i].value);
+            tell(fd, &told[i], line);
+        } else if (told[i].value != 0) {
+            tell_phone(fd, &told[i]);
+        }
+    }
+}
+
+static int take(char *line)
+{
+    char *word = strtok(line, " \n"), *path = strtok(NULL, " \n"), *id = strtok(NULL, " \n"),
+         *value = strtok(NULL, " \n");
+    char *more = strtok(NULL, " \n");
+    struct told t = {.to.sun_family = AF_UNIX};
+    int i = 0;
+
+    if (value == NULL || strlen(path) >= sizeof(t.to.sun_path))
+        return -1;
+    memcpy(t.to.sun_path, path, strlen(path) + 1);
+    if (strcmp(word, "crowd") == 0) {
+        snprintf(t.what, sizeof(t.what), "%.40s", id);
+        crowd.where = t;
+        crowd.per_s = (int)strtol(value, NULL, 10) % (CROWD_MAX + 1);
+        crowd.new_per_s = more != NULL ? (int)strtol(more, NULL, 10) : 0;
+        crowd.next = crowd.oldest = 0;
+        for (i = 0; i < crowd.per_s; i++)
+            new_stranger();
+        return 0;
+    }
+    snprintf(t.what, sizeof(t.what), "%s %.40s", word, id);
+    t.value = (int)strtol(value, NULL, 10);
+    while (i < told_n &&
+           (strcmp(told[i].what, t.what) != 0 || strcmp(told[i].to.sun_path, t.to.sun_path) != 0))
+        i++;
+    if (i == TOLD_MAX)
+        return -1;
+    told[i] = t;
+    told_n += i == told_n;
+    return 0;
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+int main(void)
+{
+    int fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+    struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+    int64_t due_ms = now_ms();
+    char line[256];
+
+    setvbuf(stdin, NULL, _IONBF, 0);
+    for (;;) {
+        int64_t left_ms;
+
+        /* turns come at their times, however long the last one took; nobody owes a missed one */
+        due_ms = due_ms + 10 * TURN_MS < now_ms() ? now_ms() : due_ms + TURN_MS;
+        while ((left_ms = due_ms - now_ms()) > 0) {
+            if (poll(&in, 1, (int)left_ms) <= 0)
+                continue;
+            if (fgets(line, sizeof(line), stdin) == NULL)
+                return 0;
+            if (take(line) != 0)
+                fprintf(stderr, "air: not understood: %s\n", line);
+        }
+        tell_all(fd);
+        tell_crowd(fd);
+    }
+}

@@ -19,7 +19,7 @@
 #define MISFIT_NOISE 1.6
 /* A hand sways at the same frequencies but does not tire within seconds. */
 #define DECAY_SEEN    0.55 /* of the amplitude at the window's start is left at most */
-#define DECAY_SPAN_S  1.2  /* of hung goods; what is hit is over by then */
+#define DECAY_SPAN_S  2.2  /* of hung goods; what is hit is over by then */
 #define DECAY_PERIODS 1.25
 #define DECAY_BETTER  1.5 /* so many times better than without decay, in squares */
 
@@ -207,22 +207,23 @@ static bool fit(const struct points *p, bool fast, int64_t noise_mg, int32_t new
                 struct swing *ret)
 {
     struct search s = {.hz = 0};
-    double size, misfit;
+    double size, left, misfit; /* left: of the amplitude, at the window's end */
     bool exact;
 
     if (p->n < (fast ? BINS_FAST : BINS_MIN) ||
         !find(p, fast ? HZ_HIGH : HZ_LOW, fast ? HZ_FAST : HZ_HIGH, &s))
         return false;
-    size = sqrt(s.best.a * s.best.a + s.best.b * s.best.b) * exp(-s.decay_hz * p->span_s);
+    size = sqrt(s.best.a * s.best.a + s.best.b * s.best.b);
+    left = exp(-s.decay_hz * p->span_s);
     misfit = sqrt(fmax(s.best.squares, 0) / (p->n - 3));
-    if (misfit > fmax(MISFIT * size, MISFIT_NOISE * (double)noise_mg))
+    if (misfit > fmax(MISFIT * size * sqrt(left), MISFIT_NOISE * (double)noise_mg))
         return false;
     /* Fast is also how a hand trembles while it comes down: nothing but the noise may be left unexplained. */
     exact = misfit <= MISFIT_NOISE * (double)noise_mg;
     misfit = fmax(misfit, (double)noise_mg / 2);
     ret->level_mg = (int32_t)lround(s.best.level) + newest_mg;
     ret->level_sd_mg = (int32_t)lround(misfit * sqrt(s.best.level_var));
-    ret->amplitude_mg = (int32_t)lround(size);
+    ret->amplitude_mg = (int32_t)lround(size * left);
     ret->period_ms = (int32_t)lround(1000 / s.hz);
     ret->decays = (fast ? exact : p->span_s > DECAY_SPAN_S) && p->span_s * s.hz > DECAY_PERIODS &&
                   exp(-s.decay_hz * p->span_s) < DECAY_SEEN && s.steady.level_var > 0 &&

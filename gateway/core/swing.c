@@ -23,8 +23,8 @@
 #define DECAY_PERIODS 1.25
 #define DECAY_BETTER  1.5 /* so many times better than without decay, in squares */
 
-static const double DECAYS_HZ[] = {0, 0.12, 0.3, 0.6, 1.1, 2.5, 6}; /* 1 / time constant */
-#define DECAYS_SLOW 5                                               /* of hung goods */
+static const double DECAYS_HZ[] = {0, 0.12, 0.3, 0.5, 0.8, 1.2, 2.5, 6}; /* 1 / time constant */
+#define DECAYS_SLOW 6                                                    /* of hung goods */
 #define DECAYS_N    ((int)(sizeof(DECAYS_HZ) / sizeof(DECAYS_HZ[0])))
 
 #define WILD          8

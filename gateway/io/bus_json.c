@@ -20,11 +20,23 @@ static const char *const CLOCKS[] = {
 static const char *const PATHS[] = {
     [PATH_TOKEN] = "token", [PATH_CHECKIN] = "checkin", [PATH_TAG] = "tag",
     [PATH_DOOR] = "door",   [PATH_LINE] = "line",       NULL};
-static const char *const FAULTS[] = {[CELL_OK] = "ok",
-                                     [CELL_ABSENT] = "absent",
-                                     [CELL_SATURATED] = "saturated",
-                                     [CELL_CORRUPT] = "corrupt",
-                                     NULL};
+/* A switch and no table: the compiler says when there is a fault without a word. */
+static const char *fault_word(enum cell_fault fault)
+{
+    switch (fault) {
+    case CELL_OK:
+        break;
+    case CELL_ABSENT:
+        return "absent";
+    case CELL_SATURATED:
+        return "saturated";
+    case CELL_CORRUPT:
+        return "corrupt";
+    case CELL_RATE:
+        return "rate";
+    }
+    return "ok";
+}
 
 /* --- printing ----------------------------------------------------------------------------------- */
 
@@ -77,7 +89,7 @@ static void print_cell(struct json *j, const struct obs *o, const struct plan *p
     if (o->u.cell.fault == CELL_OK)
         json_key_i64(j, "counts", o->u.cell.counts);
     else
-        json_key_str(j, "fault", FAULTS[o->u.cell.fault]);
+        json_key_str(j, "fault", fault_word(o->u.cell.fault));
 }
 
 int bus_print_cells(const struct bus_batch *b, const struct plan *plan, int64_t utc_offset_us,
@@ -125,6 +137,22 @@ static bool read_word(const struct doc *d, const char *key, const char *const *w
             return true;
         }
     return doc_refuse(&m, "\"%.20s\" is none of the words that can stand here", text);
+}
+
+static bool read_fault(const struct doc *d, enum cell_fault *ret)
+{
+    struct doc m = doc_member(d, "fault");
+    const char *text;
+
+    if (!doc_string(d, "fault", &text))
+        return false;
+    for (enum cell_fault f = CELL_ABSENT; f <= CELL_RATE; f++)
+        if (strcmp(fault_word(f), text) == 0) {
+            *ret = f;
+            return true;
+        }
+    return doc_refuse(&m, "\"%.20s\" is no fault of a cell; a reading without one has counts",
+                      text);
 }
 
 static bool read_sighting(const struct doc *d, const struct plan *plan, struct bus_batch *b)
@@ -197,7 +225,6 @@ static bool read_reading(const struct doc *d, const struct plan *plan, struct bu
     struct obs o = {.kind = OBS_CELL};
     char cell[NOREN_ID_SIZE];
     int64_t counts = 0;
-    int fault = CELL_OK;
     bool good = doc_member(d, "counts").v != NULL;
 
     if (doc_member(d, "node").v != NULL)
@@ -210,13 +237,10 @@ static bool read_reading(const struct doc *d, const struct plan *plan, struct bu
         return doc_refuse(d, "needs either counts or fault");
     if (!doc_i64(d, "utc_us", UTC_MIN_US, UTC_MAX_US, &o.t_us) || !doc_id(d, "cell", cell) ||
         (good && !doc_i64(d, "counts", -COUNTS_MAX - 1, COUNTS_MAX, &counts)) ||
-        (!good && !read_word(d, "fault", FAULTS, &fault)))
+        (!good && !read_fault(d, &o.u.cell.fault)))
         return false;
-    if (!good && fault == CELL_OK)
-        return doc_refuse(d, "has the fault \"ok\"; a reading without a fault has counts");
     o.u.cell.cell = plan_find_cell(plan, cell);
     o.u.cell.counts = (int32_t)counts;
-    o.u.cell.fault = (enum cell_fault)fault;
     if (o.u.cell.cell == NO_INDEX)
         b->unknown_cells++;
     else

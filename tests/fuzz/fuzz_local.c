@@ -25,7 +25,7 @@ static void check_one(const struct obs *o, bool cells)
         must(o->u.sighting.rssi_dbm >= -127 && o->u.sighting.rssi_dbm <= 20);
     } else if (o->kind == OBS_CELL) {
         must(o->u.cell.cell < 2 && o->u.cell.counts >= -8388608 && o->u.cell.counts <= 8388607);
-        must(o->u.cell.fault <= CELL_CORRUPT);
+        must(o->u.cell.fault <= CELL_RATE);
     } else if (o->kind == OBS_TEMPERATURE) {
         must(o->u.temperature.sensor[0] != '\0');
     } else {

@@ -200,6 +200,15 @@ static void test_messages_are_read_as_printed(void **state UNUSED)
     assert_int_equal(again->obs[0].u.sighting.receiver, NO_INDEX);
 
     b->n = 4;
+    for (int f = CELL_ABSENT; f <= CELL_RATE; f++) { /* every fault has a word */
+        b->n = 1;
+        b->obs[0] = reading(5, 0, 0);
+        b->obs[0].u.cell.fault = (enum cell_fault)f;
+        n = bus_print_cells(b, plan, UTC_US, text, BUS_MESSAGE_SIZE);
+        assert_int_equal(bus_read_cells(text, (size_t)n, plan, again, why), 0);
+        assert_int_equal(again->obs[0].u.cell.fault, f);
+    }
+    b->n = 4;
     b->obs[3] = (struct obs){.t_us = 8, .kind = OBS_TEMPERATURE};
     strcpy(b->obs[3].u.temperature.sensor, "rack");
     b->obs[3].u.temperature.temperature_mc = -1500;
@@ -254,7 +263,7 @@ static void test_bad_messages(void **state UNUSED)
         {false, SEEN "\"address\":\"aa:bb\",\"path\":\"token\",\"rssi_dbm\":2}]}", "address"},
         {true, READ "\"cell\":\"c1\"}]}", "readings[0]: needs either counts or fault"},
         {true, READ "\"cell\":\"c1\",\"counts\":8388608}]}", "counts: is 8388608"},
-        {true, READ "\"cell\":\"c1\",\"fault\":\"ok\"}]}", "has the fault \"ok\""},
+        {true, READ "\"cell\":\"c1\",\"fault\":\"ok\"}]}", "fault: \"ok\" is no fault"},
         {true, READ "\"node\":1,\"node_cell\":16,\"mass_mg\":1,\"status\":0}]}",
          "node_cell: is 16"},
         {true, HEAD "\"sightings\":[]}", "unknown name"},

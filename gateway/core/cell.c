@@ -56,13 +56,34 @@ void cell_init(struct cell *c, const struct plan_cell *plan)
     memset(c, 0, sizeof(*c));
     c->zero_counts = plan->zero_counts;
     c->mg_per_count = plan->mg_per_count;
+    c->temperature0_mc = CALIBRATION_NO_TEMPERATURE;
 }
 
 void cell_plan(struct cell *c, const struct plan_cell *plan)
 {
+    c->rescaled = false;
+    if (c->calibration != 0)
+        return;
     c->rescaled = c->zero_counts != plan->zero_counts || c->mg_per_count != plan->mg_per_count;
     c->zero_counts = plan->zero_counts;
     c->mg_per_count = plan->mg_per_count;
+}
+
+void cell_calibrate(struct cell *c, const struct calibration *calibration)
+{
+    c->zero_counts = calibration->zero_counts;
+    c->mg_per_count = (double)calibration->pg_per_count / 1e9;
+    c->temperature0_mc = calibration->temperature_mc;
+    c->calibration = calibration->number;
+    if (c->trouble == TROUBLE_CALIBRATION)
+        c->trouble = TROUBLE_NONE;
+}
+
+void cell_lose_calibration(struct cell *c, int64_t number)
+{
+    c->mg_per_count = 0;
+    c->calibration = number;
+    c->trouble = TROUBLE_CALIBRATION;
 }
 
 bool cell_is_calibrated(const struct cell *c)

@@ -23,6 +23,7 @@
 #ifndef NOREN_CORE_CELL_H
 #define NOREN_CORE_CELL_H
 
+#include "core/calibration.h"
 #include "core/obs.h"
 
 /** Why a cell is not trusted. Numbers are stored in rows: never renumber. */
@@ -46,9 +47,11 @@ enum cell_trouble {
 
 /** One load cell. About 300 bytes. */
 struct cell {
-    int64_t zero_counts; /**< counts at no load */
-    double mg_per_count; /**< 0: not calibrated */
-    bool rescaled;       /**< the last cell_plan() brought another calibration */
+    int64_t zero_counts;     /**< counts at no load */
+    double mg_per_count;     /**< 0: not calibrated */
+    int64_t calibration;     /**< number of the stored one in force; 0: the planogram's values */
+    int32_t temperature0_mc; /**< at which it was calibrated, or CALIBRATION_NO_TEMPERATURE */
+    bool rescaled;           /**< the last cell_plan() brought another calibration */
 
     enum cell_trouble trouble;
     enum cell_trouble told; /**< what the world was told and not yet taken back */
@@ -102,6 +105,11 @@ void cell_init(struct cell *c, const struct plan_cell *plan);
 
 /** Another planogram describes it: its state stays. Sets `rescaled`. */
 void cell_plan(struct cell *c, const struct plan_cell *plan);
+
+/** A stored calibration is in force from now on, whatever a planogram says. */
+void cell_calibrate(struct cell *c, const struct calibration *calibration);
+/** Its calibration `number` is damaged: it has none until somebody calibrates it again. */
+void cell_lose_calibration(struct cell *c, int64_t number);
 
 bool cell_is_calibrated(const struct cell *c);
 

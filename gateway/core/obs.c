@@ -12,11 +12,17 @@
 /* --- words ------------------------------------------------------------------------------------- */
 
 static const char *const kind_words[] = {
-    [OBS_TICK] = "tick",   [OBS_PLAN] = "plan",
-    [OBS_CLOCK] = "clock", [OBS_SIGHTING] = "sighting",
-    [OBS_CELL] = "cell",   [OBS_MASS] = "mass",
-    [OBS_NODE] = "node",   [OBS_COMMAND] = "command",
-    [OBS_SALE] = "sale",   [OBS_TEMPERATURE] = "temperature",
+    [OBS_TICK] = "tick",
+    [OBS_PLAN] = "plan",
+    [OBS_CLOCK] = "clock",
+    [OBS_SIGHTING] = "sighting",
+    [OBS_CELL] = "cell",
+    [OBS_MASS] = "mass",
+    [OBS_NODE] = "node",
+    [OBS_COMMAND] = "command",
+    [OBS_SALE] = "sale",
+    [OBS_TEMPERATURE] = "temperature",
+    [OBS_CALIBRATION] = "calibration",
 };
 static const char *const who_words[] = {
     [WHO_NONE] = "none",
@@ -35,6 +41,11 @@ static const char *const clock_words[] = {
 static const char *const fault_words[] = {
     [CELL_OK] = "ok",           [CELL_ABSENT] = "absent", [CELL_SATURATED] = "saturated",
     [CELL_CORRUPT] = "corrupt", [CELL_RATE] = "rate",
+};
+static const char *const stage_words[] = {
+    [CALIBRATION_BEGIN] = "begin",
+    [CALIBRATION_SET] = "set",
+    [CALIBRATION_END] = "end",
 };
 static const char *const command_words[] = {
     [COMMAND_TARE] = "tare",
@@ -163,6 +174,25 @@ static void print_sale(struct line *l, const struct obs *o, const struct plan *p
     put_i64(l, o->u.sale.sold_us);
 }
 
+static void print_calibration(struct line *l, const struct obs *o, const struct plan *plan)
+{
+    const struct calibration *c = &o->u.calibration.values;
+
+    if (o->u.calibration.cell >= plan->cells_n) {
+        l->bad = true;
+        return;
+    }
+    put_text(l, plan->cells[o->u.calibration.cell].id);
+    put_word(l, stage_words, COUNT(stage_words), o->u.calibration.stage);
+    put_i64(l, c->zero_counts);
+    put_i64(l, c->pg_per_count);
+    put_i64(l, c->mass_mg);
+    put_i64(l, c->error_mg);
+    put_i64(l, c->temperature_mc);
+    put_i64(l, c->utc_s);
+    put_text(l, c->operator);
+}
+
 int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size)
 {
     struct line l = {.buf = buf, .cap = size};
@@ -204,6 +234,9 @@ int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t si
     case OBS_TEMPERATURE:
         put_text(&l, o->u.temperature.sensor);
         put_i64(&l, o->u.temperature.temperature_mc);
+        break;
+    case OBS_CALIBRATION:
+        print_calibration(&l, o, plan);
         break;
     }
     if (l.bad || l.n >= l.cap)
@@ -348,6 +381,22 @@ static void parse_sale(struct fields *f, const struct plan *plan, struct obs *o)
     o->u.sale.sold_us = next_i64(f, INT64_MIN, INT64_MAX);
 }
 
+static void parse_calibration(struct fields *f, const struct plan *plan, struct obs *o)
+{
+    struct calibration *c = &o->u.calibration.values;
+
+    o->u.calibration.cell = next_place(f, plan, plan_find_cell, "the planogram has no such cell");
+    o->u.calibration.stage =
+        next_word(f, stage_words, COUNT(stage_words), "unknown stage of a calibration");
+    c->zero_counts = next_i64(f, INT32_MIN, INT32_MAX);
+    c->pg_per_count = next_i64(f, INT64_MIN, INT64_MAX);
+    c->mass_mg = next_i64(f, 0, CALIBRATION_MASS_MAX_MG);
+    c->error_mg = next_i64(f, INT64_MIN, INT64_MAX);
+    c->temperature_mc = (int32_t)next_i64(f, INT32_MIN, INT32_MAX);
+    c->utc_s = next_i64(f, INT64_MIN, INT64_MAX);
+    next_text(f, c->operator);
+}
+
 static void parse_body(struct fields *f, const struct plan *plan, struct obs *o)
 {
     switch (o->kind) {
@@ -389,6 +438,9 @@ static void parse_body(struct fields *f, const struct plan *plan, struct obs *o)
     case OBS_TEMPERATURE:
         next_text(f, o->u.temperature.sensor);
         o->u.temperature.temperature_mc = (int32_t)next_i64(f, INT32_MIN, INT32_MAX);
+        break;
+    case OBS_CALIBRATION:
+        parse_calibration(f, plan, o);
         break;
     }
 }

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/calibration.h"
 #include "core/plan.h"
 #include "noren/event.h"
 #include "noren/units.h"
@@ -26,6 +27,7 @@ enum obs_kind {
     OBS_COMMAND,  /**< somebody with the right to do so asked for something */
     OBS_SALE,     /**< one line of a sale of the point of sale */
     OBS_TEMPERATURE, /**< a sensor of the store told how warm it is */
+    OBS_CALIBRATION, /**< a person calibrates a load cell */
 };
 
 /** Quality of wall-clock time (design section 10). */
@@ -62,6 +64,9 @@ enum command_kind {
     COMMAND_RETURN,       /**< quantity was given back by customers */
     COMMAND_CLAIM,        /**< target = a task's id: `actor` does it */
 };
+
+/** Begin and end concern the cell's whole plate. */
+enum calibration_stage { CALIBRATION_BEGIN, CALIBRATION_SET, CALIBRATION_END };
 
 struct obs {
     int64_t t_us;
@@ -116,6 +121,11 @@ struct obs {
             char sensor[NOREN_ID_SIZE]; /**< id of a BTHome sensor or a tag */
             int32_t temperature_mc;     /**< thousandths of a degree Celsius */
         } temperature;
+        struct {
+            uint16_t cell;
+            enum calibration_stage stage;
+            struct calibration values; /**< CALIBRATION_SET; the brain gives the number */
+        } calibration;
     } u;
 };
 
@@ -130,6 +140,8 @@ struct obs {
  *   T mass PLATE MASS_MG                      T node NODE CELL MASS_MG STATUS
  *   T command tare|recount|... ID TARGET QUANTITY ACTOR [DOCUMENT]
  *   T sale ID LINE GTIN QUANTITY SOLD_US      T temperature SENSOR MILLIDEGREES
+ *   T sale ID LINE GTIN QUANTITY SOLD_US
+ *   T calibration CELL begin|set|end ZERO PG_PER_COUNT MASS_MG ERROR_MG TEMPERATURE_MC UTC_S OPERATOR
  * OBS_PLAN has no text (the shell writes the plan's JSON). Returns the length, or -1 when it does not fit,
  * has no text, or names what the plan does not have. */
 int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/shelf_calibrate.h"
 #include "core/shelf_cells.h"
 #include "core/shelf_change.h"
 #include "core/shelf_evidence.h"
@@ -117,6 +118,8 @@ enum shelf_sensor shelf_sensor(const struct shelf *s, uint16_t plate)
 
     if (p->alert != 0)
         return SENSOR_FAULT;
+    if (p->service_us != 0)
+        return SENSOR_UNCALIBRATED;
     if (!p->weighed)
         return SENSOR_NONE;
     if (!p->calibrated)
@@ -349,6 +352,7 @@ int64_t shelf_step(struct shelf *s, const struct plan *plan, const struct obs *o
     case OBS_TICK:
         if (o->t_us < s->watch_us)
             break;
+        shelf_end_services(s, plan, o->t_us, out);
         if (!shelf_watch_cells(s, plan, o->t_us, out))
             return o->t_us;
         s->watch_us = o->t_us + WATCH_US;
@@ -364,6 +368,9 @@ int64_t shelf_step(struct shelf *s, const struct plan *plan, const struct obs *o
         break;
     case OBS_COMMAND:
         take_command(s, plan, o, out);
+        break;
+    case OBS_CALIBRATION:
+        shelf_calibrate(s, plan, o, out);
         break;
     case OBS_SALE:
         shelf_sale(s, plan, o, out);

@@ -55,11 +55,12 @@ struct shelf_claim {
 
 struct shelf_plate {
     struct weigh weigh;
-    int64_t seen_us;   /**< last complete sample */
-    int64_t tare_mg;   /**< subtracted from every sample */
-    int64_t stored_mg; /**< reference in the row that was written last */
-    int64_t change;    /**< number of the open change, 0: none */
-    int64_t alert;     /**< number of the open sensor alert, 0: none */
+    int64_t seen_us;    /**< last complete sample */
+    int64_t tare_mg;    /**< subtracted from every sample */
+    int64_t stored_mg;  /**< reference in the row that was written last */
+    int64_t change;     /**< number of the open change, 0: none */
+    int64_t alert;      /**< number of the open sensor alert, 0: none */
+    int64_t service_us; /**< somebody works on it until then at most; 0: nobody does */
     int64_t claim_us;
     int64_t bend_mg;   /**< what a hand that rests on a neighbour does to this plate now */
     bool bend_guessed; /**< the reference was taken under a bend that nobody had measured */

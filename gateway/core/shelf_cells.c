@@ -107,7 +107,7 @@ bool shelf_read_cell(const struct shelf_at *at, const struct obs *o, int64_t *re
     int64_t mass_mg;
     bool good = cell_take(c, at->now_us, o, &mass_mg);
 
-    if (!at->plate->calibrated)
+    if (!at->plate->calibrated || at->plate->service_us != 0)
         return false;
     keep_noise(at, cell, c);
     if (c->trouble != TROUBLE_NONE)
@@ -185,19 +185,36 @@ static void blame(const struct shelf_at *at, int64_t patience)
         shelf_begin_fault(at, NO_INDEX, TROUBLE_SILENT);
 }
 
+/* A calibration that the database lost says so once; nothing else would. */
+static uint16_t lost_cell(const struct shelf_at *at)
+{
+    for (uint8_t i = 0; i < at->plan_plate->cells_n; i++) {
+        const struct cell *c = shelf_meter(at->s, at->plan_plate->cells[i]);
+
+        if (c->trouble == TROUBLE_CALIBRATION && c->told == TROUBLE_NONE)
+            return at->plan_plate->cells[i];
+    }
+    return NO_INDEX;
+}
+
 bool shelf_watch_cells(struct shelf *s, const struct plan *plan, int64_t now_us, struct batch *out)
 {
     for (uint16_t i = 0; i < plan->plates_n; i++) {
-        struct shelf_plate *p = &s->plates[s->plate_slots[i]];
-        int64_t patience = patience_us(plan, &plan->plates[i]);
-        struct shelf_at at;
+        struct shelf_at at = shelf_at(s, plan, i, now_us, out);
+        const struct shelf_plate *p = at.plate;
+        int64_t patience = patience_us(plan, at.plan_plate);
+        uint16_t lost = lost_cell(&at);
+        bool silent = p->watched && p->calibrated && p->service_us == 0 && p->alert == 0 &&
+                      now_us - p->seen_us > patience;
 
-        if (!p->watched || p->alert != 0 || now_us - p->seen_us <= patience)
+        if (!silent && lost == NO_INDEX)
             continue;
         if (!batch_room(out, SHELF_PLATE_EVENTS, SHELF_PLATE_RECORDS))
             return false;
-        at = shelf_at(s, plan, i, now_us, out);
-        blame(&at, patience);
+        if (lost != NO_INDEX)
+            shelf_begin_fault(&at, lost, TROUBLE_CALIBRATION);
+        else
+            blame(&at, patience);
     }
     return true;
 }

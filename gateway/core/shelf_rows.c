@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/row.h"
+#include "core/shelf_calibrate.h"
 
 #define ROW_VERSION     1
 #define KEY_NUMBER      "change"
@@ -335,6 +336,7 @@ int shelf_restore(struct shelf *s, const struct plan *plan, const struct record 
     case RECORD_CELL:
         return restore_cell(s, plan, r);
     case RECORD_CALIBRATION:
+        return shelf_restore_calibration(s, plan, r);
     case RECORD_VISIT:
     case RECORD_OFFER:
     case RECORD_SUPPLY:

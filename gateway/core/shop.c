@@ -71,6 +71,8 @@ static bool names_something(const struct plan *plan, const struct obs *o)
         return plan != NULL && o->u.sighting.receiver < plan->receivers_n;
     case OBS_CELL:
         return plan != NULL && o->u.cell.cell < plan->cells_n;
+    case OBS_CALIBRATION:
+        return plan != NULL && o->u.calibration.cell < plan->cells_n;
     case OBS_MASS:
         return plan != NULL && o->u.mass.plate < plan->plates_n;
     case OBS_NODE:

@@ -40,6 +40,7 @@ int cmd_claim(int argc, char **argv);
 int cmd_enroll(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_locate(int argc, char **argv);
+int cmd_calibrate(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 

@@ -213,7 +213,7 @@ static void print_members(const char *before, const json_t *object)
 int cmd_status(int argc, char **argv)
 {
     struct ctl_call c;
-    json_t *reply, *status, *problem;
+    json_t *reply, *status, *bank, *problem;
     size_t i;
     int rc = ctl_begin(&c, argc, argv, 0, "takes no argument");
 
@@ -229,6 +229,12 @@ int cmd_status(int argc, char **argv)
         print_members("", status);
         print_members("", json_object_get(status, "counters"));
         print_members("local ", json_object_get(status, "local"));
+        json_array_foreach(json_object_get(status, "banks"), i, bank)
+            printf("bank %-17s %s, %lld frames, %lld refused\n",
+                   json_string_value(json_object_get(bank, "bank")),
+                   json_string_value(json_object_get(bank, "sampling")),
+                   (long long)json_integer_value(json_object_get(bank, "frames_good")),
+                   (long long)json_integer_value(json_object_get(bank, "frames_refused")));
         ctl_print_lights(status);
         json_array_foreach(json_object_get(status, "problems"), i, problem)
             printf("PROBLEM: %s\n", json_string_value(problem));

@@ -102,6 +102,20 @@ static const struct ctl_command commands[] = {
      "headquarters lacks are sent from it, then a new epoch begins and an alert says "
      "so.\n\n" CONNECTION_HELP,
      cmd_backup},
+    {"calibrate",
+     "PLATE|CELL --mass G --check G [--operator NAME] [--yes] [--history] [--json] "
+     "[--socket PATH|--config DIR]",
+     "calibrate the load cells of a plate",
+     "Walks through zero, a known mass and a check mass. A plate on several cells wants the known\n"
+     "mass over each cell in turn. Bad points are refused with what to do about them. Meanwhile "
+     "the\n"
+     "plate is out of service: its facings are unknown, and weights are nobody's picks.\n\n"
+     "  --mass G       the known mass in g: a fifth of what the cell carries, or more\n"
+     "  --check G      another mass that has to read right\n"
+     "  --operator N   who does it (default: $USER)\n"
+     "  --yes          nobody presses Enter: a step is done when its weight came and rests\n"
+     "  --history      the calibrations that are stored, and nothing else\n" CONNECTION_HELP,
+     cmd_calibrate},
     {"events", "[--json]", "the events that a gateway sends, and their fields",
      "Prints the event table.\n\n"
      "  --json  an array of objects: type, class, label, fields\n",

@@ -35,6 +35,7 @@ struct adc {
     uint16_t cells[BOARD_BANK_CELLS_MAX];
     struct gpio *gpio; /* NULL: simulated */
     const char *degraded;
+    bool realtime, locked;
     int event_fd;
     pthread_t thread;
     atomic_bool stop;
@@ -136,10 +137,9 @@ static int start_thread(struct adc *a)
     pthread_setname_np(a->thread, "adc");
     if (a->gpio == NULL)
         return 0;
-    if (mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) < 0)
-        a->degraded = NO_MEMLOCK;
-    if (pthread_setschedparam(a->thread, SCHED_FIFO, &param) != 0)
-        a->degraded = NO_RT;
+    a->locked = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
+    a->realtime = pthread_setschedparam(a->thread, SCHED_FIFO, &param) == 0;
+    a->degraded = !a->realtime ? NO_RT : !a->locked ? NO_MEMLOCK : NULL;
     return 0;
 }
 
@@ -230,6 +230,17 @@ int adc_read(struct adc *a, struct obs *ret, size_t cap)
 const char *adc_degraded(const struct adc *a)
 {
     return a->degraded;
+}
+
+const char *adc_mode(const struct adc *a)
+{
+    if (a->gpio == NULL)
+        return "simulated";
+    if (!a->realtime)
+        return a->locked ? "ordinary priority, memory locked"
+                         : "ordinary priority, memory not locked";
+    return a->locked ? "real-time priority, memory locked"
+                     : "real-time priority, memory not locked";
 }
 
 struct adc_counters adc_counters(const struct adc *a)

@@ -43,6 +43,9 @@ int adc_read(struct adc *a, struct obs *ret, size_t cap);
  * is preempted more often has more frames refused. */
 const char *adc_degraded(const struct adc *a);
 
+/** How the bank is sampled, for people: "real-time priority, memory locked", ... Static. */
+const char *adc_mode(const struct adc *a);
+
 /** Monotonic counts; may be called while the thread runs. */
 struct adc_counters adc_counters(const struct adc *a);
 

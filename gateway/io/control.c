@@ -175,9 +175,31 @@ static void print_problems(const struct norend *d, struct json *j)
         json_str(j, d->beacon_problem);
     if (d->beacon != NULL && bluez_beacon_problem(d->beacon) != NULL)
         json_str(j, bluez_beacon_problem(d->beacon));
+    control_print_cell_problems(d, j);
     for (size_t i = 0; i < BOARD_LEDS_MAX; i++) {
         if (act_problem(d->act, i) != NULL)
             json_str(j, act_problem(d->act, i));
+    }
+    json_close(j, ']');
+}
+
+/* Each bank of load cells: how it is sampled, and what came of it. */
+static void print_banks(const struct norend *d, struct json *j)
+{
+    json_key(j, "banks");
+    json_open(j, '[');
+    for (int i = 0; i < d->config.board.banks_n; i++) {
+        const struct adc *adc = d->sources.adc[i];
+        struct adc_counters counters = {0};
+
+        if (adc != NULL)
+            counters = adc_counters(adc);
+        json_open(j, '{');
+        json_key_str(j, "bank", d->config.board.banks[i].id);
+        json_key_str(j, "sampling", adc != NULL ? adc_mode(adc) : "not open");
+        json_key_i64(j, "frames_good", counters.frames_good);
+        json_key_i64(j, "frames_refused", counters.frames_refused);
+        json_close(j, '}');
     }
     json_close(j, ']');
 }
@@ -207,6 +229,7 @@ static void print_status(const struct norend *d, struct json *j)
     control_print_lights(d, j);
     print_beacon(d, j);
     bus_print(d->bus, j);
+    print_banks(d, j);
     print_problems(d, j);
     json_close(j, '}');
 }
@@ -289,6 +312,9 @@ static const struct {
     {"sale", control_sale, CONTROL_ALL},
     {"stock.query", control_stock, CONTROL_ALL | CONTROL_ASKS},
     {"tasks", control_tasks, CONTROL_ALL | CONTROL_ASKS},
+    {"cells", control_cells, CONTROL_LOCAL | CONTROL_ASKS},
+    {"calibrate", control_calibrate, CONTROL_LOCAL}, /* takes somebody with weights in hand */
+    {"calibrations", control_calibrations, CONTROL_LOCAL | CONTROL_ASKS},
     {"claim", control_claim, CONTROL_ALL},
     {"locate", control_locate, CONTROL_ALL},
     {"backup", control_backup, CONTROL_LOCAL | CONTROL_ASKS}, /* names a file of this machine */

@@ -42,6 +42,11 @@ bool control_tasks(struct control_call *c);
 bool control_claim(struct control_call *c);
 /** Begins a backup ("file"), or says how far the last one is. */
 bool control_backup(struct control_call *c);
+/** What is wrong with load cells, as sentences into an open array. */
+void control_print_cell_problems(const struct norend *d, struct json *j);
+bool control_cells(struct control_call *c);
+bool control_calibrate(struct control_call *c);
+bool control_calibrations(struct control_call *c);
 bool control_locate(struct control_call *c);
 
 /** "lights": what blinks, and what waits for its turn. */

@@ -73,9 +73,9 @@ static void random_sighting(uint64_t *s, const struct plan *p, struct obs *o)
 
 static struct obs random_obs(uint64_t *s, const struct plan *p)
 {
-    static const enum obs_kind kinds[] = {OBS_TICK,    OBS_CLOCK, OBS_SIGHTING,
-                                          OBS_CELL,    OBS_MASS,  OBS_NODE,
-                                          OBS_COMMAND, OBS_SALE,  OBS_TEMPERATURE};
+    static const enum obs_kind kinds[] = {OBS_TICK,        OBS_CLOCK,      OBS_SIGHTING, OBS_CELL,
+                                          OBS_MASS,        OBS_NODE,       OBS_COMMAND,  OBS_SALE,
+                                          OBS_TEMPERATURE, OBS_CALIBRATION};
     struct obs o;
 
     memset(&o, 0, sizeof(o));
@@ -107,6 +107,18 @@ static struct obs random_obs(uint64_t *s, const struct plan *p)
         random_id(s, o.u.command.target);
         o.u.command.quantity = random_i64(s);
         random_id(s, o.u.command.actor);
+    } else if (o.kind == OBS_CALIBRATION) {
+        struct calibration *c = &o.u.calibration.values;
+
+        o.u.calibration.cell = (uint16_t)(next_random(s) % p->cells_n);
+        o.u.calibration.stage = next_random(s) % (CALIBRATION_END + 1);
+        c->zero_counts = (int32_t)next_random(s);
+        c->pg_per_count = random_i64(s);
+        c->mass_mg = (int64_t)(next_random(s) % CALIBRATION_MASS_MAX_MG);
+        c->error_mg = random_i64(s);
+        c->temperature_mc = (int32_t)next_random(s);
+        c->utc_s = random_i64(s);
+        random_id(s, c->operator);
     } else if (o.kind == OBS_SALE) {
         random_id(s, o.u.sale.id);
         o.u.sale.line = (uint16_t)next_random(s);

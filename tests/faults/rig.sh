@@ -7,7 +7,7 @@ src=$(cd "$1" && pwd) bin=$(cd "$2" && pwd)
 PATH=$PATH:/usr/sbin # mosquitto's home on Debian
 tenant=t1 store=s1 gateway=gw1
 root=noren/1/$tenant/$store/$gateway
-work=$(mktemp -d /tmp/noren-faults-XXXXXX)
+work=$(mktemp -d "${TMPDIR:-/tmp}/noren-faults-XXXXXX")
 declare -A pid=()
 
 stop() { # name: SIGTERM, and wait

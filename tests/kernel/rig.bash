@@ -13,7 +13,7 @@
 # The guest ends by itself when the harness goes away, and QEMU with it.
 set -u
 RIG_SOURCE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-RIG_LIMIT=${RIG_LIMIT:-120} # seconds for one answer of the guest; emulation beside a build is slow
+RIG_LIMIT=${RIG_LIMIT:-300} # seconds for one answer of the guest; emulation beside a build is slow
 RIG_MODULES="virtio_pci 9p 9pnet_virtio overlay"
 
 die() {

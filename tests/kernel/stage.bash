@@ -72,8 +72,11 @@ power_on() { # true counts of the two cells
     rig_boot "$work/guest" -drive file="$work/data.img",format=raw,if=virtio \
         -netdev "user,id=n,restrict=on,guestfwd=tcp:10.0.2.100:8883-cmd:socat - TCP:127.0.0.1:$mqtt_port" \
         -device virtio-net-pci,netdev=n
-    guest "for m in virtio_blk ext4 virtio_net bluetooth hci_vhci; do modprobe -d $ROOT \$m || exit; done
-        mkdir -p /data /run/noren && mount /dev/vda /data" || die "modules or disk fail in the guest"
+    guest "for m in virtio_blk ext4 virtio_net bluetooth hci_vhci dm_mod dm_flakey; do modprobe -d $ROOT \$m || return; done
+        # there is no udev: dmsetup makes its nodes itself
+        export DM_DISABLE_UDEV=1
+        mkdir -p /data /run/noren && dmsetup create data --table '0 131072 linear /dev/vda 0' &&
+        mount /dev/dm-0 /data" || die "modules or disk fail in the guest"
     guest "ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; $B clock"
     guest "insmod $MODULE chips=2 leds=1 power_down_us=5000 counts=$1,0 noise=50,50 fault=0,1"
 }
@@ -98,10 +101,12 @@ air() { guest "echo $* >/run/air"; }
 gateway() { guest "$bin/norenctl $* --config $work/config"; }
 counter() { gateway status --json | jq "$1"; }
 everything_is_acked() { [ "$(counter '.acked == .seq and .seq > 0')" = true ]; }
-report() { # good-frame share by the reader's and by the chips' own account
+report() { # good-frame share by the reader's and by the chips' own account, and what was wrong with the others
     local good refused
     good=$(counter .counters.frames_good) refused=$(counter .counters.frames_refused)
     echo "      frames: $good good, $refused refused, $((100 * good / (good + refused))) % good; the chips': $(guest \
         'cd /sys/module/hx711_bank/parameters; echo $(cat frames) clocked, $(cat power_downs) power-downs, $(cat straddled) straddled')"
+    counter '"      refused: " + ([.counters | to_entries[] | select(.key | startswith("frames_")) | select(.value > 0)
+        | select(.key != "frames_good" and .key != "frames_refused") | "\(.key[7:]) \(.value)"] | join(", "))' | tr -d '"'
     echo "      adverts: $(counter '"\(.counters.adverts) heard, \(.counters.adverts_lost) lost, \(.counters.adverts_refused) refused, \(.counters.tokens_resolved) tokens, \(.counters.scan_readds) re-adds, \(.counters.scan_power_cycles) power cycles"')"
 }

@@ -9,6 +9,7 @@
  *   beacon NAME ADDRESS RSSI PERIOD_MS HEX    advertises these AD bytes
  *   phone NAME ADDRESS RSSI PERIOD_MS KEY     advertises the member token of a 32-byte member key
  *   quiet NAME                                goes out of reach
+ *   mall RATE FRESH                           RATE reports/s of 2,048 strangers, FRESH new addresses/s; 0 0 ends it
  *   raw HEX                                   an HCI event as it is, however malformed
  *   deaf scan|reset|ever|no                   hears nothing until the scan starts anew, until it is reset
  *   mute on|off                               does not answer commands
@@ -34,6 +35,8 @@
 
 #define ADVERTISERS_MAX 16
 #define AD_MAX          31
+#define CROWD_MAX       2048 /* addresses that a mall shows at one time */
+#define CROWD_TICK_US   10000
 
 enum { H4_COMMAND = 0x01, H4_EVENT = 0x04, H4_VENDOR = 0xff };
 enum { EV_COMMAND_COMPLETE = 0x0e, EV_LE_META = 0x3e };
@@ -71,6 +74,12 @@ struct controller {
     char adv_said[128]; /* the last line about it */
     enum deaf deaf;
     bool mute; /* commands are not answered */
+    struct {   /* a mall: strangers who come and go */
+        int rate, fresh;
+        int64_t next_us, due_reports, due_fresh; /* in millionths */
+        size_t oldest;
+        uint8_t addresses[CROWD_MAX][6];
+    } crowd;
     uint64_t random;
     int64_t commands, dropped, reports, raws;
 };
@@ -254,6 +263,45 @@ static void report(struct controller *c, struct advertiser *a)
     c->reports++;
 }
 
+/* A stranger: what phones send most, an Apple continuity message of random content. */
+static void report_stranger(struct controller *c)
+{
+    struct advertiser a = {.rssi_dbm = -90 + (int)random_below(c, 50), .ad_n = 17};
+
+    memcpy(a.address, c->crowd.addresses[random_below(c, CROWD_MAX)], sizeof(a.address));
+    memcpy(a.ad, (uint8_t[]){0x02, 0x01, 0x1a, 0x0d, 0xff, 0x4c, 0x00, 0x10, 0x08}, 9);
+    for (int i = 9; i < 17; i++)
+        a.ad[i] = (uint8_t)random_below(c, 256);
+    report(c, &a);
+}
+
+static void new_stranger(struct controller *c)
+{
+    uint8_t *address = c->crowd.addresses[c->crowd.oldest++ % CROWD_MAX];
+
+    for (int i = 0; i < 6; i++)
+        address[i] = (uint8_t)random_below(c, 256);
+    address[0] = (address[0] & 0x3f) | 0x40; /* resolvable */
+}
+
+/* What is due of the mall since the last look; an emulator that is late sends more at once, up to a second's. */
+static void crowd(struct controller *c, int64_t now_us)
+{
+    int64_t since_us = now_us - c->crowd.next_us;
+
+    if (since_us < CROWD_TICK_US)
+        return;
+    since_us = since_us > 1000000 ? 1000000 : since_us;
+    c->crowd.next_us = now_us;
+    c->crowd.due_fresh += c->crowd.fresh * since_us;
+    c->crowd.due_reports += c->crowd.rate * since_us;
+    for (; c->crowd.due_fresh >= 1000000; c->crowd.due_fresh -= 1000000)
+        new_stranger(c);
+    for (; c->crowd.due_reports >= 1000000; c->crowd.due_reports -= 1000000)
+        if (c->scanning && c->deaf == HEARS)
+            report_stranger(c);
+}
+
 /* --- the air's control -------------------------------------------------------------------------- */
 
 /* Returns the number of bytes, or -1. */
@@ -349,6 +397,13 @@ static bool on_line(struct controller *c, char *line)
             *a = (struct advertiser){0};
         return a != NULL;
     }
+    if (strcmp(words[0], "mall") == 0 && words[2] != NULL) {
+        c->crowd.rate = (int)strtol(words[1], NULL, 10);
+        c->crowd.fresh = (int)strtol(words[2], NULL, 10);
+        for (size_t i = 0; i < CROWD_MAX; i++)
+            new_stranger(c);
+        return true;
+    }
     if (strcmp(words[0], "deaf") == 0)
         return on_deaf(c, words[1]);
     if (strcmp(words[0], "mute") == 0 && words[1] != NULL) {
@@ -397,6 +452,10 @@ static int advertise(struct controller *c)
             a->next_us = now_us + a->period_us + random_below(c, 10000);
         }
         next_us = a->next_us < next_us ? a->next_us : next_us;
+    }
+    if (c->crowd.rate > 0) {
+        crowd(c, now_us);
+        return CROWD_TICK_US / 1000;
     }
     return next_us == INT64_MAX ? -1 : (int)((next_us - now_us) / 1000 + 1);
 }

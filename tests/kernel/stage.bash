@@ -4,6 +4,7 @@
 # Sourced with SOURCE_DIR BUILD_DIR [SEED] as arguments; $here is tests/kernel.
 . "$here/../faults/rig.sh" "$1" "$2/bin"
 . "$here/rig.bash"
+fail() { die "$*"; } # with the guest's logs
 SEED=${3:-${NOREN_SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}}
 RANDOM=$SEED
 gtin=04901234500013

@@ -41,7 +41,8 @@
 #define COMMAND_TIMEOUT_US 10000000
 #define LOOK_US            60000000 /* how often the kernel is asked whether ours is still there */
 #define HOLD_WAIT_US       3000000
-#define RETRY_US           2000000
+#define RETRY_US           2000000 /* doubles up to 256 s: each try may cost the scan a moment */
+#define RETRY_DOUBLES_MAX  7
 #define SECOND_US          1000000
 #define SOON_US            50000 /* while a reply is waited for */
 #define CLOSE_TIMEOUT_MS   1000
@@ -61,22 +62,22 @@ struct bluez_beacon {
     struct bluez_beacon_config config;
     char *run_dir; /* NULL: not remembered */
     enum step step;
-    bool pending;  /* the command of `step` is under way */
-    bool no_clock; /* the wall clock is not to be trusted */
-    bool no_ext;   /* this kernel has no extended commands */
-    bool
-        own_address; /* the controller keeps an address for each advertisement: no need to hold the scan */
-    bool holding;     /* the scan is held off, or about to be */
-    int64_t hold_us;  /* since when */
-    bool full;        /* every instance is somebody's */
-    uint8_t status;   /* of the last command that was refused */
-    uint8_t wanted;   /* instance to be added, or that is up */
-    bool up;          /* `wanted` is the kernel's */
-    int64_t sent_us;  /* when the command under way was sent */
-    int64_t look_us;  /* when to look again whether ours is there */
-    int64_t retry_us; /* not before, after a refusal */
-    uint64_t on_air;  /* step of UTC that the kernel sends, 0 = none */
-    uint64_t asked;   /* step of UTC in the command under way */
+    bool pending;      /* the command of `step` is under way */
+    bool no_clock;     /* the wall clock is not to be trusted */
+    bool no_ext;       /* this kernel has no extended commands */
+    bool own_address;  /* an address for each advertisement: no need to hold the scan */
+    bool holding;      /* the scan is held off, or about to be */
+    int64_t hold_us;   /* since when */
+    bool full;         /* every instance is somebody's */
+    unsigned refusals; /* in a row */
+    uint8_t status;    /* of the last command that was refused */
+    uint8_t wanted;    /* instance to be added, or that is up */
+    bool up;           /* `wanted` is the kernel's */
+    int64_t sent_us;   /* when the command under way was sent */
+    int64_t look_us;   /* when to look again whether ours is there */
+    int64_t retry_us;  /* not before, after a refusal */
+    uint64_t on_air;   /* step of UTC that the kernel sends, 0 = none */
+    uint64_t asked;    /* step of UTC in the command under way */
     struct bluez_beacon_state state;
     char sentence[256];
 };
@@ -231,6 +232,7 @@ static void on_success(struct bluez_beacon *b, struct rd *r, int64_t now_us)
             b->state.added++;
         remember(b, b->wanted);
         b->up = true;
+        b->refusals = 0;
         b->on_air = b->asked;
         b->state.minor = noren_beacon_minor(b->config.key, b->asked);
         b->step = STEP_RUN;
@@ -255,7 +257,8 @@ static void on_reply(struct bluez_beacon *b, struct rd *r, int64_t now_us)
         b->step = STEP_ADD;
     } else {
         b->status = status;
-        b->retry_us = now_us + RETRY_US;
+        b->retry_us = now_us + (RETRY_US << b->refusals);
+        b->refusals += b->refusals < RETRY_DOUBLES_MAX ? 1 : 0;
         gone(b);
     }
 }
@@ -277,6 +280,8 @@ static void on_message(struct bluez_beacon *b, const uint8_t *bytes, size_t n, i
     case MGMT_EV_INDEX_ADDED:
     case MGMT_EV_INDEX_REMOVED:
         b->wanted = 0;
+        b->refusals = 0;
+        b->retry_us = 0;
         remember(b, 0);
         gone(b);
         break;

@@ -405,7 +405,7 @@ static const struct ini_row BANK_ROWS[] = {
      .parse = ini_parse_u32,
      FIELD_OF(bank_draft, b.sck_high_max_us),
      .min = 1,
-     .max = 1000},
+     .max = 10000},
     {0},
 };
 static const struct ini_row RADIO_ROWS[] = {

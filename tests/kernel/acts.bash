@@ -146,7 +146,7 @@ busy_shelf() { # from 12 packs to 12 packs, two programs spinning beside
     settled pick 1
     shelf 1200000
     settled put_back 1
-    guest "for c in 1230000 1290000 1360000 1410000 1395000 1420000 1388000 1405000 1350000 1280000 1220000 1200000; do
+    guest "for c in 1300000 1900000 3400000 4600000 3100000 5200000 2700000 4400000 2200000 1600000 1300000 1200000; do
         echo \$c,0 >$PARAM/counts; sleep 0.15; done"
     sleep 4
     guest 'kill $(cat /run/busy.pid)'

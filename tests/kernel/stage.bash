@@ -79,7 +79,7 @@ power_on() { # true counts of the two cells
         mkdir -p /data /run/noren && dmsetup create data --table '0 131072 linear /dev/vda 0' &&
         mount /dev/dm-0 /data" || die "modules or disk fail in the guest"
     guest "ip link set eth0 up; ip addr add 10.0.2.15/24 dev eth0; $B clock"
-    guest "insmod $MODULE chips=2 leds=1 rate_sps=10 power_down_us=5000 counts=$1,0 noise=50,50 fault=0,1"
+    guest "insmod $MODULE chips=2 leds=1 rate_sps=10 power_down_us=50000 counts=$1,0 noise=50,50 fault=0,1"
 }
 plug_in() { # the Bluetooth adapter, with a beacon in reach
     guest "rm -f /run/air; mkfifo /run/air; $V /run/air $SEED >/run/vhci.log 2>&1 & echo \$! >/run/vhci.pid"

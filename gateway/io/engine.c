@@ -196,6 +196,10 @@ void engine_set_plan(struct engine *e, struct engine_plan *plan, int64_t now_us)
     struct obs o = {.kind = OBS_PLAN, .t_us = now_us, .u.plan = plan->plan};
     struct plan *old = e->plan;
 
+    if (e->forward != NULL) { /* the plates are another board's: here they would all be silent */
+        engine_plan_free(plan);
+        return;
+    }
     if (e->recorder != NULL) {
         struct record_documents docs = {
             .map = plan->text[DOCUMENT_MAP],

@@ -78,7 +78,8 @@ int engine_init(struct engine *e, struct engine_plan *plan, struct db *db, struc
                 int64_t now_us);
 void engine_free(struct engine *e);
 
-/** Puts another plan in force (taken over; the old one is freed). */
+/** Puts another plan in force (taken over; the old one is freed). A board that forwards what it hears keeps its
+ * empty one, whatever plan headquarters sends it. */
 void engine_set_plan(struct engine *e, struct engine_plan *plan, int64_t now_us);
 
 /** One observation. A time before the last one's is moved up to it: sources are threads, and the brain's

@@ -121,6 +121,8 @@ static void close_banks(struct sources *s)
 
 void sources_set_plan(struct sources *s, const struct plan *plan)
 {
+    if (s->config->role == ROLE_RECEIVER)
+        return;
     close_banks(s);
     find_receivers(s, plan);
     open_banks(s, plan);

@@ -30,7 +30,8 @@ struct sources {
  * or -errno when there is no descriptor to wait on. */
 int sources_open(struct sources *s, const struct config *config, const struct plan *plan);
 
-/** Another plan is in force: the same hardware has other places. */
+/** Another plan is in force: the same hardware has other places. A receiver's places are its own board's, for
+ * good. */
 void sources_set_plan(struct sources *s, const struct plan *plan);
 
 /** An epoll descriptor: readable when anything waits. It stays the same when the plan changes. */

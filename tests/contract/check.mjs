@@ -16,7 +16,9 @@ const { dir, validate } = loadSchemas(source);
 const api = yaml.load(readFileSync(join(dir, 'asyncapi.yaml'), 'utf8'));
 const deref = (o) => (o.$ref ? o.$ref.slice(2).split('/').reduce((at, k) => at[k], api) : o);
 
-const channels = Object.entries(api.channels).map(([name, c]) => {
+// those of the store's own broker are for local.mjs
+const here = ([, c]) => !(c.servers ?? []).some((s) => s.$ref === '#/servers/store');
+const channels = Object.entries(api.channels).filter(here).map(([name, c]) => {
   const op = Object.values(api.operations).find((o) => o.channel.$ref === `#/channels/${name}`);
   const pattern = c.address.replace(/\{(\w+)\}/g, (_, p) => {
     const allowed = deref(c.parameters[p]).enum;

@@ -6,7 +6,8 @@
  *   stop        commit, close; a SIGKILL at any point loses nothing that HQ or a shelf relies on
  *
  * One thread does all of it but sampling and MQTT, so nothing in here needs a lock. The watchdog is fed by
- * the event loop itself: a loop that hangs, in a commit or anywhere else, is one that systemd restarts.
+ * the event loop itself and only while there is progress (norend_pet): a loop that hangs, in a commit or anywhere
+ * else, or a sampling thread that does, is one that systemd restarts.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -19,6 +20,7 @@
 #include <systemd/sd-event.h>
 
 #include "io/log.h"
+#include "io/metrics.h"
 #include "io/norend.h"
 #include "noren/topic.h"
 
@@ -73,6 +75,8 @@ static int64_t do_due(struct norend *d, int64_t now_us)
             log_line(LOG_LEVEL_WARNING, "%s", complaint);
         engine_second(&d->engine);
         keep_recording(d);
+        norend_pet(d, now_us);
+        metrics_write(d, now_us);
         d->next_second_us = now_us + SECOND_US;
     }
     if (now_us >= d->next_minute_us) {
@@ -163,8 +167,6 @@ static int watch(struct norend *d, sd_event *loop)
         rc = sd_event_add_io(loop, NULL, local_fd(d->local), EPOLLIN, on_local, d);
     if (rc >= 0 && d->bus != NULL)
         rc = sd_event_add_io(loop, NULL, bus_fd(d->bus), EPOLLIN, on_bus, d);
-    if (rc >= 0)
-        rc = sd_event_set_watchdog(loop, true);
     return rc < 0 ? rc : 0;
 }
 

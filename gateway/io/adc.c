@@ -40,6 +40,7 @@ struct adc {
     pthread_t thread;
     atomic_bool stop;
     _Atomic int64_t counts[HX711_REASONS], overflows;
+    _Atomic uint32_t turns; /* of the thread: it lives */
     /* one writer (the thread moves head), one reader (adc_read moves tail) */
     _Atomic uint32_t head, tail;
     struct bank_reading ring[RING_SIZE];
@@ -112,6 +113,7 @@ static void *run(void *arg)
         size_t n = bank_poll(&a->bank, readings, &next);
         int64_t left;
 
+        atomic_fetch_add_explicit(&a->turns, 1, memory_order_relaxed);
         hand_over(a, readings, n);
         left = next - now_us(NULL);
         if (left > 0)
@@ -255,6 +257,11 @@ struct adc_counters adc_counters(const struct adc *a)
     }
     c.frames_good = c.by_reason[HX711_GOOD];
     return c;
+}
+
+uint32_t adc_turns(const struct adc *a)
+{
+    return atomic_load_explicit(&a->turns, memory_order_relaxed);
 }
 
 void adc_close(struct adc *a)

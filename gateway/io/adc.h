@@ -49,6 +49,9 @@ const char *adc_mode(const struct adc *a);
 /** Monotonic counts; may be called while the thread runs. */
 struct adc_counters adc_counters(const struct adc *a);
 
+/** Grows, several times a second, while the sampling thread lives. */
+uint32_t adc_turns(const struct adc *a);
+
 /** Stops the thread and frees; NULL is allowed. */
 void adc_close(struct adc *a);
 

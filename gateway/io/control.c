@@ -59,7 +59,14 @@ struct event control_health(const struct norend *d, int64_t now_us)
     return e;
 }
 
-static void print_counters(const struct norend *d, struct json *j, int64_t now_us)
+/* At the rate since the start. */
+static int64_t per_day(int64_t n, int64_t us)
+{
+    return us > NOREN_US_PER_S ? (int64_t)((double)n * 86400.0 * 1e6 / (double)us) : 0;
+}
+
+size_t control_counters(const struct norend *d, int64_t now_us,
+                        struct control_counter ret[CONTROL_COUNTERS_MAX])
 {
     struct event health = control_health(d, now_us);
     struct db_counters db = db_counters(d->db);
@@ -68,10 +75,7 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
     int64_t committed = db.events_committed;
     struct ble_counters ble =
         d->sources.ble != NULL ? ble_counters(d->sources.ble) : (struct ble_counters){0};
-    const struct {
-        const char *name;
-        int64_t value;
-    } rows[] = {
+    const struct control_counter rows[] = {
         {"adverts", health.u.gateway_health.adverts},
         {"adverts_refused", health.u.gateway_health.adverts_refused},
         {"adverts_lost", health.u.gateway_health.adverts_lost},
@@ -110,6 +114,8 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
         {"kept_bytes", db.kept_bytes},
         {"events_shed", db.events_shed},
         {"written_bytes", written_bytes()},
+        {"written_bytes_per_day", per_day(written_bytes(), now_us - d->started_us)},
+        {"commits_per_hour", per_day(db.commits, now_us - d->started_us) / 24},
         {"written_bytes_per_event", committed > 0 ? written_bytes() / committed : 0},
         {"published", out.published},
         {"batches", out.batches},
@@ -126,9 +132,20 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
         {"rss_kb", health.u.gateway_health.rss_kb},
     };
 
+    _Static_assert(sizeof(rows) / sizeof(rows[0]) <= CONTROL_COUNTERS_MAX, "a longer array");
+    memcpy(ret, rows, sizeof(rows));
+    return sizeof(rows) / sizeof(rows[0]);
+}
+
+static void print_counters(const struct norend *d, struct json *j, int64_t now_us)
+{
+    struct control_counter rows[CONTROL_COUNTERS_MAX];
+    size_t n = control_counters(d, now_us, rows);
+    struct adc_counters adc = sources_adc_counters(&d->sources);
+
     json_key(j, "counters");
     json_open(j, '{');
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+    for (size_t i = 0; i < n; i++)
         json_key_i64(j, rows[i].name, rows[i].value);
     for (int i = HX711_GOOD + 1; i < HX711_REASONS; i++) { /* why frames were refused */
         char name[32];

@@ -227,6 +227,9 @@ int db_forget_unlisted(struct db *d, const struct db_members *members, int64_t n
     if (rc == 0) {
         d->counters.events_shed = d->keep.shed;
         d->removed_rows = d->keep.removed;
+        /* deleted bytes are zeroed in the file (secure_delete), and here the old pages leave the WAL; when this
+         * fails the next checkpoint does it */
+        (void)db_exec(d->file.sql, "PRAGMA wal_checkpoint(TRUNCATE)");
         return db_count_waiting(d);
     }
     if (!sqlite3_get_autocommit(d->file.sql))

@@ -192,6 +192,7 @@ static int open_checked(struct db_file *f, const char *gateway, const char *prev
     if ((rc = db_exec(f->sql, "PRAGMA locking_mode=EXCLUSIVE")) != 0 ||
         (rc = db_exec(f->sql, "PRAGMA journal_mode=WAL")) != 0 ||
         (rc = db_exec(f->sql, "PRAGMA synchronous=FULL")) != 0 ||
+        (rc = db_exec(f->sql, "PRAGMA secure_delete=ON")) != 0 ||
         (rc = db_exec(f->sql, "PRAGMA journal_size_limit=" DB_JOURNAL_SIZE)) != 0 ||
         (rc = db_exec(f->sql, pages)) != 0 || (rc = check_integrity(f)) != 0 ||
         (rc = db_read_int(f->sql, "PRAGMA user_version", &version)) != 0)

@@ -13,6 +13,8 @@
 #include "io/plan_json.h"
 #include "noren/topic.h"
 
+#define COMMIT_OVERDUE_US (10 * NOREN_US_PER_S)
+
 int norend_configure(struct norend *d, const char *dir, struct engine_plan *ret_plan)
 {
     char error[ENGINE_ERROR_SIZE > INI_ERROR_SIZE ? ENGINE_ERROR_SIZE : INI_ERROR_SIZE] = "";
@@ -142,13 +144,13 @@ void norend_read_relay(struct norend *d)
 
 int norend_commit(struct norend *d, int64_t now_us)
 {
-    bool was_well = db_problem(d->db)[0] == '\0';
     int rc = engine_commit(&d->engine, now_us);
 
-    if (rc != 0 && was_well)
+    if (rc != 0 && !d->commit_failing)
         log_line(LOG_LEVEL_ERROR, "%s", db_problem(d->db));
-    if (rc == 0 && !was_well)
+    if (rc == 0 && d->commit_failing)
         log_line(LOG_LEVEL_INFO, "the database takes commits again; nothing was lost");
+    d->commit_failing = rc != 0; /* not db_problem(): a command may have met the failure first */
     return rc == -EUCLEAN ? rc : 0;
 }
 
@@ -347,6 +349,21 @@ int norend_start(struct norend *d, struct engine_plan *plan)
              root, d->config.board.name, d->engine.plan->plates_n, d->engine.plan->zones_n,
              db_identity(d->db)->epoch, (unsigned long long)db_identity(d->db)->committed);
     return norend_commit(d, clock_boot_us());
+}
+
+void norend_pet(struct norend *d, int64_t now_us)
+{
+    bool commits = db_deadline(d->db) > now_us - COMMIT_OVERDUE_US || db_problem(d->db)[0] != '\0';
+
+    if (commits && sources_alive(&d->sources, now_us)) {
+        d->stands_still = false;
+        sd_notify(0, "WATCHDOG=1");
+        return;
+    }
+    if (!d->stands_still)
+        log_line(LOG_LEVEL_ERROR, "%s; the watchdog will restart norend",
+                 commits ? "a sampling thread stands still" : "commits do not come through");
+    d->stands_still = true;
 }
 
 void norend_stop(struct norend *d)

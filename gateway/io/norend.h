@@ -38,6 +38,9 @@ struct norend {
     unsigned relay_said_n;
     int64_t commands_refused; /**< by MQTT: not yet taken there */
     int64_t sales_refused, sale_lines_unknown;
+    bool commit_failing; /**< said so */
+    int64_t next_metrics_us;
+    bool stands_still; /**< said so, and feed the watchdog no more */
     int64_t next_second_us, next_minute_us, next_beacon_us;
 };
 
@@ -57,11 +60,27 @@ void norend_reload(struct norend *d);
 /** Takes what the relay thread brought: connection, acks, members. */
 void norend_read_relay(struct norend *d);
 
+/** Tells systemd that there is progress, if there is: the loop turned (it calls this once a second), commits come
+ * through or their failure is reported, and the sampling threads live. Else the watchdog restarts norend. */
+void norend_pet(struct norend *d, int64_t now_us);
+
 /** Commits what waits and closes all parts. */
 void norend_stop(struct norend *d);
 
 /** The answer to a line of the control socket (local_answer_fn; `user` is the struct norend). */
 size_t control_answer(void *user, const char *request, size_t n, char ret_answer[LOCAL_ANSWER_MAX]);
+
+/** A figure of `norenctl status` and of the metrics file. */
+struct control_counter {
+    const char *name;
+    int64_t value;
+};
+
+#define CONTROL_COUNTERS_MAX 96
+
+/** All of them. Returns how many. */
+size_t control_counters(const struct norend *d, int64_t now_us,
+                        struct control_counter ret[CONTROL_COUNTERS_MAX]);
 
 /** The health event as of now. */
 struct event control_health(const struct norend *d, int64_t now_us);

@@ -7,6 +7,8 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#define STILL_US (5 * NOREN_US_PER_S) /* many conversions of the slowest chip */
+
 #define PROBLEM_BLE BOARD_BANKS_MAX
 #define PROBLEM_SIM (BOARD_BANKS_MAX + 1)
 #define READ_MAX    64
@@ -216,6 +218,22 @@ struct adc_counters sources_adc_counters(const struct sources *s)
         }
     }
     return sum;
+}
+
+bool sources_alive(struct sources *s, int64_t now_us)
+{
+    bool alive = true;
+
+    for (int i = 0; i < BOARD_BANKS_MAX; i++) {
+        if (s->adc[i] == NULL)
+            continue;
+        if (s->moved_us[i] == 0 || adc_turns(s->adc[i]) != s->turns[i]) {
+            s->turns[i] = adc_turns(s->adc[i]);
+            s->moved_us[i] = now_us;
+        }
+        alive &= now_us - s->moved_us[i] < STILL_US;
+    }
+    return alive;
 }
 
 void sources_close(struct sources *s)

@@ -23,7 +23,9 @@ struct sources {
     uint16_t receivers[BOARD_RADIOS_MAX]; /**< the plan's index of each radio of the board */
     char problems[BOARD_BANKS_MAX + 2][SOURCES_PROBLEM_SIZE]; /**< "" = fine: banks, ble, sim */
     char ble_said[SOURCES_PROBLEM_SIZE]; /**< the complaint that sources_tick returned last */
-    int64_t unknown_receiver;            /**< packets of a radio that the map does not have */
+    uint32_t turns[BOARD_BANKS_MAX]; /**< of the sampling threads, when one of them last moved */
+    int64_t moved_us[BOARD_BANKS_MAX];
+    int64_t unknown_receiver; /**< packets of a radio that the map does not have */
 };
 
 /** Opens what the board has, with the places of `plan`. Failures of a source go to `problems`; returns 0,
@@ -47,6 +49,10 @@ const char *sources_tick(struct sources *s, int64_t now_us);
 
 /** Sum over all banks. */
 struct adc_counters sources_adc_counters(const struct sources *s);
+
+/** False when a sampling thread has stood still for some seconds. A chip that does not answer is not that: its
+ * frames are refused and reported. Call about once a second. */
+bool sources_alive(struct sources *s, int64_t now_us);
 
 void sources_close(struct sources *s);
 

@@ -374,9 +374,12 @@ static struct score starve_everywhere(bool stays, uint64_t seed, int batches)
     }
 }
 
-static bool must_be_good(const char *what, struct score s)
+static bool must_be_good(const char *what, struct score s, struct score *sum)
 {
     print(what, &s);
+    sum->rounds += s.rounds;
+    for (int v = 0; v < VERDICTS; v++)
+        sum->by[v] += s.by[v];
     return s.rounds > 100 && s.by[GOOD] == s.rounds;
 }
 
@@ -385,20 +388,22 @@ int main(int argc, char **argv)
     uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
     int rounds = argc > 2 ? (int)strtol(argv[2], NULL, 10) : 1;
     bool good = true;
-    struct score loose;
+    struct score loose, sum = {0};
 
     vfs_memory_register();
     vfs_register();
     for (int i = 0; i < rounds; i++, seed++) {
         printf("seed %" PRIu64 "\n", seed);
-        good &= must_be_good("power cut", cut_everywhere(NULL, 0, seed, 24));
-        good &= must_be_good("power cut while shedding", cut_everywhere(NULL, 4096, seed, 24));
-        good &= must_be_good("EIO once", fail_everywhere(VFS_EIO, seed, 24));
-        good &= must_be_good("EIO from then on", fail_everywhere(VFS_EIO_STAYS, seed, 24));
-        good &= must_be_good("ENOSPC once", fail_everywhere(VFS_FULL, seed, 24));
-        good &= must_be_good("ENOSPC from then on", fail_everywhere(VFS_FULL_STAYS, seed, 24));
-        good &= must_be_good("no memory once", starve_everywhere(false, seed, 6));
-        good &= must_be_good("no memory from then on", starve_everywhere(true, seed, 6));
+        good &= must_be_good("power cut", cut_everywhere(NULL, 0, seed, 24), &sum);
+        good &=
+            must_be_good("power cut while shedding", cut_everywhere(NULL, 4096, seed, 24), &sum);
+        good &= must_be_good("EIO once", fail_everywhere(VFS_EIO, seed, 24), &sum);
+        good &= must_be_good("EIO from then on", fail_everywhere(VFS_EIO_STAYS, seed, 24), &sum);
+        good &= must_be_good("ENOSPC once", fail_everywhere(VFS_FULL, seed, 24), &sum);
+        good &=
+            must_be_good("ENOSPC from then on", fail_everywhere(VFS_FULL_STAYS, seed, 24), &sum);
+        good &= must_be_good("no memory once", starve_everywhere(false, seed, 6), &sum);
+        good &= must_be_good("no memory from then on", starve_everywhere(true, seed, 6), &sum);
     }
     loose = cut_everywhere("synchronous=NORMAL", 0, seed, 24);
     print("synchronous=NORMAL", &loose);
@@ -412,6 +417,8 @@ int main(int argc, char **argv)
         puts("FAILED: the harness does not see what synchronous=OFF breaks");
         good = false;
     }
+    printf("rounds %" PRId64 " lost %" PRId64 " doubled %" PRId64 "\n", sum.rounds, sum.by[LOST],
+           sum.by[DOUBLED]);
     puts(good ? "storage: ok" : "FAILED: see the counts above; VERBOSE=1 names the operations");
     return good ? 0 : 1;
 }

@@ -263,7 +263,7 @@ active proctype Gateway() {
             i = (way[0].used -> 1 : 0);
             way[i].used = true; way[i].epoch = d.epoch; way[i].seq = cursor; way[i].what = d.row[cursor];
 #ifdef DELETE_ON_PUBACK
-            acked = (acked < cursor -> cursor : acked); d.acked = acked;
+            d.row[cursor] = NONE;
 #endif
             i = 0
         :: else

@@ -68,6 +68,7 @@ static int64_t do_due(struct norend *d, int64_t now_us)
     if (now_us >= d->next_second_us) {
         const char *complaint = sources_tick(&d->sources, now_us);
 
+        uplink_tick(d, now_us);
         if (complaint != NULL)
             log_line(LOG_LEVEL_WARNING, "%s; the rest goes on", complaint);
         complaint = d->bus != NULL ? bus_complaint(d->bus, now_us) : NULL;

@@ -120,6 +120,7 @@ size_t control_counters(const struct norend *d, int64_t now_us,
         {"published", out.published},
         {"batches", out.batches},
         {"resends", out.resends},
+        {"connections", out.connections},
         {"publishes_refused", out.refused},
         {"acks", out.acks},
         {"acks_refused", out.acks_refused},
@@ -180,6 +181,8 @@ static void print_problems(const struct norend *d, struct json *j)
         json_str(j, d->relay_problem);
     if (d->bus != NULL && bus_problem(d->bus)[0] != '\0')
         json_str(j, bus_problem(d->bus));
+    if (d->relay_problem[0] == '\0' && deliver_problem(d->deliver)[0] != '\0')
+        json_str(j, deliver_problem(d->deliver));
     if (db_problem(d->db)[0] != '\0')
         json_str(j, db_problem(d->db));
     if (d->engine.vault_problem[0] != '\0')
@@ -242,6 +245,7 @@ static void print_status(const struct norend *d, struct json *j)
     json_key_i64(j, "acked", (int64_t)id->acked);
     json_key_i64(j, "members_revision", d->engine.roll.in_force ? d->engine.roll.revision : -1);
     json_key_bool(j, "members_at_rest", d->engine.vault != NULL);
+    uplink_print(d, j);
     print_counters(d, j, now_us);
     control_print_lights(d, j);
     print_beacon(d, j);

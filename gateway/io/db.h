@@ -128,6 +128,10 @@ void db_give_again(struct db *d, uint64_t seq);
  * also of those that HQ has acked. 0 or -errno: nothing changed, ask again. */
 int db_forget_unlisted(struct db *d, const struct db_members *members, int64_t now_us);
 
+/** Commits, and puts a gap for `reason` in the place of one event, which the broker never takes. 0 or -errno:
+ * nothing changed, ask again. */
+int db_dead_letter(struct db *d, uint64_t seq, const char *reason, int64_t now_us);
+
 /** Other limits than DB_LIMITS_DEFAULT; they hold from the next commit on. */
 void db_set_limits(struct db *d, const struct db_limits *limits);
 

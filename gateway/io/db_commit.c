@@ -211,17 +211,17 @@ int db_commit(struct db *d, int64_t now_us)
     return 0;
 }
 
-int db_forget_unlisted(struct db *d, const struct db_members *members, int64_t now_us)
+/* Before and after giving rows up outside a commit of the brain's. */
+static int begin_giving_up(struct db *d, int64_t now_us)
 {
-    struct db_keep before;
     int rc = db_commit(d, now_us);
 
     sqlite3_reset(d->st[ST_NEXT]);
-    before = d->keep;
-    if (rc == 0)
-        rc = run(d, ST_BEGIN);
-    if (rc == 0)
-        rc = db_shed_unlisted(&d->keep, members, d->bootid, now_us);
+    return rc == 0 ? run(d, ST_BEGIN) : rc;
+}
+
+static int end_giving_up(struct db *d, int rc, struct db_keep before)
+{
     if (rc == 0)
         rc = run(d, ST_COMMIT);
     if (rc == 0) {
@@ -236,4 +236,24 @@ int db_forget_unlisted(struct db *d, const struct db_members *members, int64_t n
         (void)run(d, ST_ROLLBACK);
     d->keep = before;
     return rc;
+}
+
+int db_forget_unlisted(struct db *d, const struct db_members *members, int64_t now_us)
+{
+    int rc = begin_giving_up(d, now_us);
+    struct db_keep before = d->keep;
+
+    if (rc == 0)
+        rc = db_shed_unlisted(&d->keep, members, d->bootid, now_us);
+    return end_giving_up(d, rc, before);
+}
+
+int db_dead_letter(struct db *d, uint64_t seq, const char *reason, int64_t now_us)
+{
+    int rc = begin_giving_up(d, now_us);
+    struct db_keep before = d->keep;
+
+    if (rc == 0)
+        rc = db_shed_one(&d->keep, seq, reason, d->bootid, now_us);
+    return end_giving_up(d, rc, before);
 }

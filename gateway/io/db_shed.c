@@ -219,3 +219,11 @@ int db_shed_unlisted(struct db_keep *k, const struct db_members *members, const 
     free(v);
     return rc;
 }
+
+int db_shed_one(struct db_keep *k, uint64_t seq, const char *reason, const char *bootid,
+                int64_t t_us)
+{
+    const struct victims v = {.n = 1, .seq = {seq}};
+
+    return replace(k, &v, reason, bootid, t_us);
+}

@@ -18,4 +18,8 @@ int db_shed(struct db_keep *k, uint64_t acked, const char *bootid, int64_t t_us)
 int db_shed_unlisted(struct db_keep *k, const struct db_members *members, const char *bootid,
                      int64_t t_us);
 
+/** Inside a transaction: gives up the one event `seq`. */
+int db_shed_one(struct db_keep *k, uint64_t seq, const char *reason, const char *bootid,
+                int64_t t_us);
+
 #endif

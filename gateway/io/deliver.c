@@ -535,6 +535,8 @@ static void begin_connection(struct deliver *d, const struct relay_event *e)
 {
     d->connected = true;
     d->version = e->version;
+    d->counters.connections++;
+    d->counters.session_kept = e->session_kept;
     d->generation = e->generation;
     d->batch_max = BATCH_BYTES_MAX;
     if (e->packet_max < BATCH_BYTES_MAX + PACKET_OVERHEAD)

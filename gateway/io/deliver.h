@@ -39,6 +39,8 @@ struct deliver_options {
 struct deliver_counters {
     int64_t published; /**< messages handed to the broker (a batch is one) */
     int64_t batches;
+    int64_t connections;  /**< made since start */
+    bool session_kept;    /**< the broker knew our session at the last one */
     int64_t resends;      /**< times that sending started again behind HQ's ack */
     int64_t unheard;      /**< PUBACKs that say that nobody subscribes (0x10) */
     int64_t refused;      /**< PUBACKs with an error */

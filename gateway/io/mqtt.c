@@ -146,7 +146,7 @@ static void on_connect(struct mosquitto *lib, void *user, int reason, int flags,
     uint16_t receive_max = FLIGHT_MAX;
     uint32_t packet_max = RELAY_PACKET_MAX;
 
-    (void)lib, (void)flags;
+    (void)lib;
     if (m->a->version == 5 && (reason == MQTT_RC_UNSUPPORTED_PROTOCOL_VERSION ||
                                reason == 1 /* the 3.1.1 code for it */)) {
         m->end.old_version = true;
@@ -169,6 +169,7 @@ static void on_connect(struct mosquitto *lib, void *user, int reason, int flags,
     }
     flight_begin(&m->flight, receive_max);
     m->limits.version = m->a->version;
+    m->limits.session_kept = (flags & 1) != 0;
     m->limits.packet_max = packet_max < RELAY_PACKET_MAX ? packet_max : RELAY_PACKET_MAX;
     subscribe(m);
 }

@@ -18,6 +18,7 @@
 struct mqtt_limits {
     int version;       /**< 5, or 4 for MQTT 3.1.1 */
     size_t packet_max; /**< bytes */
+    bool session_kept; /**< it knew our session: subscriptions, and what came for us meanwhile */
 };
 
 /** What the owner is called for, in its own thread; all are mandatory. */

@@ -54,6 +54,7 @@ void norend_reload(struct norend *d)
         log_line(LOG_LEVEL_INFO, "a receiver has no plan to reload; restart it for another board");
         return;
     }
+    uplink_look(d);
     if (engine_read_plan(&plan, d->config.dir, error) != 0) {
         log_line(LOG_LEVEL_ERROR, "reload: %s; what was in force stays", error);
         return;
@@ -140,6 +141,7 @@ void norend_read_relay(struct norend *d)
         alert_epoch(d);
         free(e);
     }
+    uplink_tick(d, clock_boot_us());
 }
 
 int norend_commit(struct norend *d, int64_t now_us)
@@ -283,6 +285,7 @@ int norend_start(struct norend *d, struct engine_plan *plan)
         if (rc != 0)
             return rc;
         what = "relay thread";
+        uplink_begin(d);
         rc = relay_open(&d->relay, &relay);
     }
     if (rc == 0) {

@@ -14,6 +14,7 @@
 #include "io/local.h"
 #include "io/relay.h"
 #include "io/sources.h"
+#include "io/uplink.h"
 
 struct norend {
     struct config config;
@@ -31,8 +32,9 @@ struct norend {
     struct engine engine;
     struct sources sources;
     struct act *act;
-    struct bluez_beacon *beacon;         /**< NULL: none is to be sent, or it could not be opened */
-    char beacon_problem[128];            /**< why it could not be opened, "" = it could */
+    struct bluez_beacon *beacon; /**< NULL: none is to be sent, or it could not be opened */
+    char beacon_problem[128];    /**< why it could not be opened, "" = it could */
+    struct uplink uplink;
     char relay_problem[RELAY_TEXT_SIZE]; /**< why there is no connection, "" when there is one */
     char relay_said[4][RELAY_TEXT_SIZE]; /**< reasons logged since it was last connected, ring */
     unsigned relay_said_n;

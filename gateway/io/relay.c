@@ -141,6 +141,7 @@ static void on_ready(void *user, const struct mqtt_limits *limits)
     snprintf(e->text, sizeof(e->text), "%s", r->session);
     e->version = limits->version;
     e->packet_max = limits->packet_max;
+    e->session_kept = limits->session_kept;
     put_event(r, e);
 }
 

@@ -75,6 +75,7 @@ struct relay_event {
     int reason;
     int version;       /**< of RELAY_CONNECTED: 5, or 4 for a broker that knows only MQTT 3.1.1 */
     size_t packet_max; /**< of RELAY_CONNECTED: largest packet that the broker takes */
+    bool session_kept; /**< of RELAY_CONNECTED: the broker knew our session */
     bool retained;
     char topic[RELAY_TOPIC_SIZE];
     char response_topic[RELAY_PATH_SIZE];        /**< whole, as the requester gave it; "" = none */

@@ -26,3 +26,16 @@ if(NOREN_E2E)
              ${CMAKE_SOURCE_DIR}/scripts/noren.service 2.3)
     set_tests_properties(faults_exposure PROPERTIES LABELS faults SKIP_RETURN_CODE 77)
 endif()
+
+# The way to headquarters: networks, brokers and replicas that break. A proxy of our own stands in between.
+if(NOREN_E2E)
+    add_executable(faults_proxy faults/proxy.c)
+    target_link_libraries(faults_proxy PRIVATE ssl crypto)
+    add_library(faults_slow_names MODULE faults/slow_names.c)
+    set_target_properties(faults_slow_names PROPERTIES LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin PREFIX "")
+    foreach(test network hostile replicas)
+        add_test(NAME faults_${test} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/faults/${test}
+                 ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/bin)
+        set_tests_properties(faults_${test} PROPERTIES LABELS faults TIMEOUT 600)
+    endforeach()
+endif()

@@ -16,6 +16,7 @@
  *   delay N       every byte N ms late, each way
  *   noack         PUBACKs are swallowed (needs TLS ends)
  *   reason N [I]  a PUBLISH (whose topic contains I) does not get through, its PUBACK carries reason N
+ *   inject 0 HEX  up to 31 bytes, once, to the clients, between two packets: a hostile broker; then pass
  *   old           a CONNECT with MQTT 5 is answered like a 3.1.1 broker does
  * Prints "ready", and for each connection that ends one line.
  */
@@ -41,7 +42,7 @@
 #define BUFFER_MAX (4 << 20)
 #define CHUNKS_MAX 4096
 
-enum mode { PASS, HOLE, HALF, RESET, SLOW, DELAY, NOACK, REASON, OLD };
+enum mode { PASS, HOLE, HALF, RESET, SLOW, DELAY, NOACK, REASON, OLD, INJECT };
 
 static struct {
     enum mode mode;
@@ -89,7 +90,7 @@ static void die(const char *what)
 static void read_mode(int fd)
 {
     static const char *const names[] = {"pass",  "hole",  "half",   "reset", "slow",
-                                        "delay", "noack", "reason", "old"};
+                                        "delay", "noack", "reason", "old",   "inject"};
     char line[128], name[16] = "";
     ssize_t n = recv(fd, line, sizeof(line) - 1, 0);
 
@@ -161,20 +162,41 @@ static void cut(struct pipe_end *p, size_t from, size_t n)
         p->chunk[p->chunks - 1].end = p->n;
 }
 
-/* A PUBACK with a reason, which has the long form (MQTT 5, 3.4), behind the last whole packet. */
-static void refuse(struct link *l, uint16_t mid)
+/* Bytes of our own for the client, behind the last whole packet. */
+static void inject(struct link *l, const uint8_t *bytes, size_t n)
 {
     struct pipe_end *p = &l->to[0];
-    uint8_t bad[5] = {0x40, 3, (uint8_t)(mid >> 8), (uint8_t)mid, (uint8_t)how.n};
 
-    if (p->n + sizeof(bad) > BUFFER_MAX || p->chunks == CHUNKS_MAX)
+    if (p->n + n > BUFFER_MAX || p->chunks == CHUNKS_MAX)
         return;
-    memmove(p->bytes + p->parsed + sizeof(bad), p->bytes + p->parsed, p->n - p->parsed);
-    memcpy(p->bytes + p->parsed, bad, sizeof(bad));
-    p->parsed += sizeof(bad);
-    p->n += sizeof(bad);
+    memmove(p->bytes + p->parsed + n, p->bytes + p->parsed, p->n - p->parsed);
+    memcpy(p->bytes + p->parsed, bytes, n);
+    p->parsed += n;
+    p->n += n;
     p->chunk[p->chunks].end = p->n;
     p->chunk[p->chunks++].due_ms = 0;
+}
+
+/* A PUBACK with a reason has the long form (MQTT 5, 3.4). */
+static void refuse(struct link *l, uint16_t mid)
+{
+    const uint8_t bad[5] = {0x40, 3, (uint8_t)(mid >> 8), (uint8_t)mid, (uint8_t)how.n};
+
+    inject(l, bad, sizeof(bad));
+}
+
+static void inject_all(void)
+{
+    uint8_t bytes[32];
+    size_t n = 0;
+    unsigned byte;
+
+    while (n < sizeof(bytes) && sscanf(how.topic + 2 * n, "%2x", &byte) == 1)
+        bytes[n++] = (uint8_t)byte;
+    for (int i = 0; i < LINKS_MAX; i++)
+        if (links[i] != NULL)
+            inject(links[i], bytes, n);
+    how.mode = PASS;
 }
 
 static void tamper(struct link *l, int to)
@@ -462,6 +484,8 @@ int main(int argc, char **argv)
         poll(fds, n, waits ? 1 : 200);
         if (fds[1].revents != 0)
             read_mode(control);
+        if (how.mode == INJECT)
+            inject_all();
         if (fds[0].revents != 0)
             accept_one(listener, (uint16_t)strtoul(argv[2], NULL, 10));
         for (int i = 0; i < LINKS_MAX; i++)

@@ -114,6 +114,7 @@ static enum refusal take_event(struct ingest *in, const struct topic *topic, int
         return REFUSAL_NONE;
     }
     in->counters.events++;
+    in->events++;
     r = project_event(in->store, gateway_id, epoch_id, &e, e.utc_us > 0 ? e.utc_us : utc_us);
     if (r < 0)
         fail(in);
@@ -264,7 +265,7 @@ int ingest_commit(struct ingest *in, struct ingest_result *ret)
         in->counters.failed_commits++;
         store_rollback(in->store);
     }
-    in->pending = in->changed = in->epochs_n = in->gateways_n = 0;
+    in->pending = in->events = in->changed = in->epochs_n = in->gateways_n = 0;
     in->failed = false;
     return r;
 }

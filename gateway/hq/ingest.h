@@ -1,7 +1,7 @@
 /* From messages to committed rows: idempotent, in groups, with an account of what may be acknowledged.
  *
- * A commit costs a disk flush, so messages share one: the caller commits after INGEST_GROUP_MAX of them or
- * INGEST_DELAY_US, whichever is first. Nothing is acknowledged before its commit; if a commit fails, the
+ * A commit costs a disk flush, so messages share one: the caller commits after INGEST_GROUP_MAX of them,
+ * INGEST_EVENTS_MAX events (batches hold many) or INGEST_DELAY_US, whichever is first. Nothing is acknowledged before its commit; if a commit fails, the
  * whole group is dropped, the gateways still hold it, and the missing ack makes them send it again.
  */
 #ifndef NOREN_HQ_INGEST_H
@@ -15,8 +15,9 @@
 #include "hq/project.h"
 #include "hq/store.h"
 
-#define INGEST_GROUP_MAX 200
-#define INGEST_DELAY_US  50000
+#define INGEST_GROUP_MAX  200
+#define INGEST_EVENTS_MAX 2000 /* then the gateway hears of it while the next ones are read */
+#define INGEST_DELAY_US   50000
 
 /** Since start; for /api/health. */
 struct ingest_counters {
@@ -30,7 +31,8 @@ struct ingest {
     struct ingest_counters counters;
     int64_t
         committed_id; /**< event.id up to which rows are committed: readers must not look further */
-    int pending;      /**< messages in the open transaction */
+    int pending;      /**< messages in the open transaction, and ... */
+    int events;       /**< ... events in them */
     bool failed;      /**< the open transaction met an error and will be dropped */
     int changed;      /**< enum topicality bits of the open transaction */
     int epochs_n;     /**< epochs that got something, new or repeated */

@@ -195,7 +195,7 @@ static void on_message(void *user, const char *topic, const void *payload, size_
         hq_log(HQ_WARNING, "refused a message on %s: %s; more of this kind are only counted", topic,
                refusal_text(why));
     }
-    if (hq->ingest.pending >= INGEST_GROUP_MAX) {
+    if (hq->ingest.pending >= INGEST_GROUP_MAX || hq->ingest.events >= INGEST_EVENTS_MAX) {
         commit(hq);
     } else if (hq->ingest.pending == 1) {
         sd_event_source_set_time_relative(hq->commit_timer,

@@ -17,7 +17,7 @@
 #define BATCH_BYTES_MAX 64000
 #define PACKET_OVERHEAD 1024      /* of a batch, in the broker's largest packet */
 #define FLIGHT_BYTES    (1 << 20) /* of batches handed to the relay: its memory is ours */
-#define AHEAD_MAX       5000 /* rows sent beyond HQ's ack: a dead HQ must not fill the broker */
+#define AHEAD_MAX       20000 /* rows sent beyond HQ's ack: a dead HQ must not fill the broker */
 #define RESEND_MIN_US   (10 * NOREN_US_PER_S)
 #define RESEND_MAX_US   (300 * NOREN_US_PER_S)
 #define HEAR_US         (3 * NOREN_US_PER_S) /* how long HQ's retained ack is waited for, once */

@@ -13,5 +13,5 @@ if(NOREN_E2E)
     endforeach()
     # Scripts without an extension (latency) measure the shipped programs; these are their helpers.
     add_executable(picks EXCLUDE_FROM_ALL ${CMAKE_CURRENT_LIST_DIR}/picks.c)
-    add_dependencies(bench_programs picks faults_air norend norenctl noren-hq)
+    add_dependencies(bench_programs faults_proxy picks faults_air norend norenctl noren-hq)
 endif()

@@ -222,10 +222,11 @@ static void on_message(struct bluez_mgmt *m, const uint8_t *bytes, size_t n, int
     (void)rd_le16(&r);
     if (r.bad || a == NULL)
         return;
-    switch (event) {
-    case MGMT_EV_ADV_MONITOR_DEVICE_FOUND: /* le16 monitor, then as below */
+    if (event == MGMT_EV_ADV_MONITOR_DEVICE_FOUND) { /* le16 monitor, then the same */
         (void)rd_le16(&r);
-        /* fall through */
+        event = MGMT_EV_DEVICE_FOUND;
+    }
+    switch (event) {
     case MGMT_EV_DEVICE_FOUND:
         if (m->found != NULL && !r.bad)
             m->found(m->found_arg, a->index, r.p, r.n);

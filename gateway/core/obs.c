@@ -23,6 +23,8 @@ static const char *const kind_words[] = {
     [OBS_SALE] = "sale",
     [OBS_TEMPERATURE] = "temperature",
     [OBS_CALIBRATION] = "calibration",
+    [OBS_CHECKIN] = "checkin",
+    [OBS_FORGET] = "forget",
 };
 static const char *const who_words[] = {
     [WHO_NONE] = "none",
@@ -238,6 +240,16 @@ int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t si
     case OBS_CALIBRATION:
         print_calibration(&l, o, plan);
         break;
+    case OBS_CHECKIN:
+        put_text(&l, o->u.checkin.member_ref);
+        put_i64(&l, o->u.checkin.consent);
+        put_i64(&l, o->u.checkin.bucket);
+        put_word(&l, path_words, COUNT(path_words), o->u.checkin.path);
+        put_i64(&l, o->u.checkin.at_us);
+        break;
+    case OBS_FORGET:
+        put_text(&l, o->u.forget);
+        break;
     }
     if (l.bad || l.n >= l.cap)
         return -1;
@@ -441,6 +453,16 @@ static void parse_body(struct fields *f, const struct plan *plan, struct obs *o)
         break;
     case OBS_CALIBRATION:
         parse_calibration(f, plan, o);
+        break;
+    case OBS_CHECKIN:
+        next_text(f, o->u.checkin.member_ref);
+        o->u.checkin.consent = (uint8_t)next_i64(f, 0, CONSENT_ALL);
+        o->u.checkin.bucket = (uint16_t)next_i64(f, 0, UINT16_MAX);
+        o->u.checkin.path = next_word(f, path_words, COUNT(path_words), "unknown identity path");
+        o->u.checkin.at_us = next_i64(f, INT64_MIN, INT64_MAX);
+        break;
+    case OBS_FORGET:
+        next_text(f, o->u.forget);
         break;
     }
 }

@@ -28,6 +28,8 @@ enum obs_kind {
     OBS_SALE,     /**< one line of a sale of the point of sale */
     OBS_TEMPERATURE, /**< a sensor of the store told how warm it is */
     OBS_CALIBRATION, /**< a person calibrates a load cell */
+    OBS_CHECKIN,     /**< verified evidence that a member is here, other than by our radios */
+    OBS_FORGET,      /**< everything about a member goes */
 };
 
 /** Quality of wall-clock time (design section 10). */
@@ -126,6 +128,14 @@ struct obs {
             enum calibration_stage stage;
             struct calibration values; /**< CALIBRATION_SET; the brain gives the number */
         } calibration;
+        struct {
+            char member_ref[NOREN_ID_SIZE];
+            uint8_t consent; /**< enum consent bits */
+            uint16_t bucket;
+            enum id_path path; /**< PATH_CHECKIN, PATH_DOOR or PATH_LINE */
+            int64_t at_us;     /**< boot time of the evidence, not after t_us */
+        } checkin;
+        char forget[NOREN_ID_SIZE]; /**< a member_ref */
     } u;
 };
 
@@ -140,8 +150,8 @@ struct obs {
  *   T mass PLATE MASS_MG                      T node NODE CELL MASS_MG STATUS
  *   T command tare|recount|... ID TARGET QUANTITY ACTOR [DOCUMENT]
  *   T sale ID LINE GTIN QUANTITY SOLD_US      T temperature SENSOR MILLIDEGREES
- *   T sale ID LINE GTIN QUANTITY SOLD_US
  *   T calibration CELL begin|set|end ZERO PG_PER_COUNT MASS_MG ERROR_MG TEMPERATURE_MC UTC_S OPERATOR
+ *   T checkin REF CONSENT BUCKET checkin|door|line AT_US      T forget REF
  * OBS_PLAN has no text (the shell writes the plan's JSON). Returns the length, or -1 when it does not fit,
  * has no text, or names what the plan does not have. */
 int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size);

@@ -192,6 +192,18 @@ static void forget_oldest(struct offers *f, int64_t now_us, int64_t utc_s, struc
     f->past[oldest] = f->past[--f->past_n];
 }
 
+void offers_forget(struct offers *f, const char *member_ref)
+{
+    uint64_t member = hash(member_ref);
+
+    for (uint16_t i = 0; i < f->past_n;) {
+        if (f->past[i].member == member)
+            f->past[i] = f->past[--f->past_n];
+        else
+            i++;
+    }
+}
+
 static bool is_cooling(const struct offers *f, uint64_t member, uint16_t campaign, int64_t now_us,
                        int64_t utc_s)
 {

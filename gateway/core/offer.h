@@ -70,6 +70,10 @@ void offers_plan(struct offers *f, const struct plan *old_plan, const struct pla
 /** Takes back a RECORD_OFFER row, or the RECORD_SHOP row "offer". 0, or -1 when not understood. */
 int offers_restore(struct offers *f, const struct plan *plan, const struct record *r);
 
+/** Forgets what was answered about a member. The rows, of which there may be more than fit into a batch, are
+ * found by name and removed by the shell (io/db.h). */
+void offers_forget(struct offers *f, const char *member_ref);
+
 /** Reacts to what this observation put into `out`, and to deadlines. `utc_s` is 0 while the time is
  * unknown. Returns the next deadline; `now_us` when the batch was full. */
 int64_t offers_step(struct offers *f, const struct plan *plan, const struct people *people,

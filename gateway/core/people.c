@@ -35,6 +35,11 @@ int people_restore(struct people *p, const struct plan *plan, const struct recor
     return visit_restore(&p->visits, plan, r);
 }
 
+static struct visit_clock clock_at(const struct people *p, int64_t now_us)
+{
+    return (struct visit_clock){p->clock_known, now_us + p->local_offset_us};
+}
+
 static void clear_dirty(struct people *p, struct track *t)
 {
     if (t->dirty)
@@ -62,7 +67,9 @@ static void tell(struct people *p, const struct plan *plan, struct track *t, int
         return;
     }
     if (v != NULL) {
-        visit_tell(&p->visits, v, plan, t->announced, confidence_pm, now_us, out);
+        struct visit_clock clock = clock_at(p, now_us);
+
+        visit_tell(&p->visits, v, plan, &clock, t->announced, confidence_pm, now_us, out);
     } else if (!track_is_member(t) && t->announced != zone) {
         struct who who = track_who(t);
 
@@ -132,6 +139,14 @@ static void tell_dirty(struct people *p, const struct plan *plan, int64_t now_us
     }
 }
 
+/** A check-in says that its member is here though no radio hears anything. */
+static bool still_good(struct people *p, const struct track *t, int64_t now_us)
+{
+    const struct visit *v = visit_of(p, t);
+
+    return v != NULL && v->until_us > now_us;
+}
+
 /** Lets time pass. Returns the next deadline; `now_us` when the batch is full and more is due. */
 static int64_t time_out(struct people *p, const struct plan *plan, int64_t now_us,
                         struct batch *out)
@@ -156,6 +171,11 @@ static int64_t time_out(struct people *p, const struct plan *plan, int64_t now_u
         while ((t = overdue(p, RULES[i].list, RULES[i].silence_us, now_us)) != NULL) {
             if (!batch_room(out, VISIT_ROOM_EVENTS, VISIT_ROOM_RECORDS))
                 return now_us;
+            if (RULES[i].next == RULES[i].list && still_good(p, t, now_us)) {
+                t->heard_us = now_us; /* looked at again after another silence */
+                locate_move(&p->locate, t, RULES[i].list);
+                continue;
+            }
             if (RULES[i].next == RULES[i].list) {
                 drop(p, plan, t, "silence", now_us, out);
                 continue;
@@ -173,10 +193,9 @@ static int64_t time_out(struct people *p, const struct plan *plan, int64_t now_u
 }
 
 /** The track of whoever was heard, new if need be; NULL when it may not be followed. */
-static struct track *track_for(struct people *p, const struct plan *plan, const struct obs *o,
-                               struct batch *out)
+static struct track *track_for(struct people *p, const struct plan *plan, const struct who *who,
+                               int64_t t_us, struct batch *out)
 {
-    const struct who *who = &o->u.sighting.who;
     uint16_t i = locate_find(&p->locate, who);
     struct track *victim;
     bool full;
@@ -192,9 +211,9 @@ static struct track *track_for(struct people *p, const struct plan *plan, const 
     }
     if (victim != NULL) {
         p->locate.evicted++;
-        drop(p, plan, victim, "evicted", o->t_us, out);
+        drop(p, plan, victim, "evicted", t_us, out);
     }
-    return locate_add(&p->locate, who, o->t_us);
+    return locate_add(&p->locate, who, t_us);
 }
 
 /** Moves a track that was heard again to where it belongs; a second sighting soon enough makes it somebody
@@ -224,19 +243,66 @@ static void arrive(struct people *p, struct track *t, int64_t t_us)
 }
 
 /** A member took back the consent to presence: the visit ends, nothing of it stays. */
-static void forget_unwilling(struct people *p, const struct plan *plan, const struct obs *o,
-                             struct batch *out)
+static void forget_unwilling(struct people *p, const struct plan *plan, const struct who *who,
+                             int64_t t_us, struct batch *out)
 {
-    uint16_t i = locate_find(&p->locate, &o->u.sighting.who);
+    uint16_t i = locate_find(&p->locate, who);
 
     p->no_consent++;
     if (i != NO_INDEX && batch_room(out, VISIT_ROOM_EVENTS, VISIT_ROOM_RECORDS))
-        drop(p, plan, &p->locate.tracks[i], "consent", o->t_us, out);
+        drop(p, plan, &p->locate.tracks[i], "consent", t_us, out);
+}
+
+/** Evidence that is no radio's: a visit without a place, opened at once, because it was verified. */
+static void check_in(struct people *p, const struct plan *plan, const struct obs *o,
+                     struct batch *out)
+{
+    struct who who = {.kind = WHO_MEMBER};
+    struct track *t;
+    struct visit *v;
+
+    memcpy(who.ref, o->u.checkin.member_ref, sizeof(who.ref));
+    if ((o->u.checkin.consent & CONSENT_PRESENCE) == 0) {
+        forget_unwilling(p, plan, &who, o->t_us, out);
+        return;
+    }
+    t = track_for(p, plan, &who, o->t_us, out);
+    if (t == NULL)
+        return;
+    if (t->visit == NO_INDEX) {
+        v = visit_open(&p->visits, &who, o->u.checkin.at_us);
+        if (v == NULL)
+            return;
+        t->visit = v->presence.slot;
+        locate_move(&p->locate, t, TRACK_MEMBER_SILENT);
+    }
+    v = visit_of(p, t);
+    v->presence.consent = o->u.checkin.consent;
+    v->presence.bucket = o->u.checkin.bucket;
+    visit_checkin(v, o->u.checkin.path, o->u.checkin.at_us);
+    tell(p, plan, t, v->presence.zone_since_us, o->t_us, out);
+}
+
+/** Nothing of a member stays, and nothing is told: an event would name who wants to be forgotten. */
+static void forget(struct people *p, const char *member_ref, struct batch *out)
+{
+    struct who who = {.kind = WHO_MEMBER};
+    uint16_t i;
+
+    memcpy(who.ref, member_ref, strlen(member_ref) + 1);
+    visit_erase_counted(&p->visits, member_ref, out);
+    i = locate_find(&p->locate, &who);
+    if (i == NO_INDEX)
+        return;
+    if (p->locate.tracks[i].visit != NO_INDEX)
+        visit_erase(&p->visits, visit_of(p, &p->locate.tracks[i]), out);
+    clear_dirty(p, &p->locate.tracks[i]);
+    locate_drop(&p->locate, &p->locate.tracks[i]);
 }
 
 static void hear(struct people *p, const struct plan *plan, const struct obs *o, struct batch *out)
 {
-    struct track *t = track_for(p, plan, o, out);
+    struct track *t = track_for(p, plan, &o->u.sighting.who, o->t_us, out);
     struct visit *v;
     int64_t since_us = o->t_us;
 
@@ -267,31 +333,46 @@ static bool acceptable(const struct plan *plan, const struct obs *o)
            o->u.sighting.rssi_dbm <= RSSI_MAX_DBM && (int)o->u.sighting.path < ID_PATHS;
 }
 
-int64_t people_step(struct people *p, const struct plan *plan, const struct obs *o,
-                    struct batch *out)
+/** What a receiver heard: a fixed beacon, or somebody. */
+static void take_sighting(struct people *p, const struct plan *plan, const struct obs *o,
+                          struct batch *out)
 {
-    int64_t deadline_us;
-    uint16_t beacon = NO_INDEX;
+    const struct who *who = &o->u.sighting.who;
+    uint16_t beacon = plan->beacons_n > 0 ? mounts_find(plan, who->ref) : NO_INDEX;
 
-    if (p->visits.restored)
-        adopt(p, o->t_us);
-    /* Time first: who was silent too long is gone before being heard again. Then the sighting, which is
-     * taken in even when the batch is full. */
-    deadline_us = time_out(p, plan, o->t_us, out);
-    if (o->kind != OBS_SIGHTING)
-        return deadline_us;
-    if (plan->beacons_n > 0)
-        beacon = mounts_find(plan, o->u.sighting.who.ref);
     if (!acceptable(plan, o))
         p->refused++;
     else if (beacon != NO_INDEX)
         mounts_hear(&p->mounts, plan, beacon, o->u.sighting.receiver, o->u.sighting.rssi_dbm,
                     o->t_us);
-    else if (o->u.sighting.who.kind == WHO_MEMBER &&
-             (o->u.sighting.consent & CONSENT_PRESENCE) == 0)
-        forget_unwilling(p, plan, o, out);
+    else if (who->kind == WHO_MEMBER && (o->u.sighting.consent & CONSENT_PRESENCE) == 0)
+        forget_unwilling(p, plan, who, o->t_us, out);
     else
         hear(p, plan, o, out);
+}
+
+int64_t people_step(struct people *p, const struct plan *plan, const struct obs *o,
+                    struct batch *out)
+{
+    int64_t deadline_us;
+
+    if (o->kind == OBS_CLOCK) {
+        p->clock_known = true;
+        p->local_offset_us = o->u.clock.utc_us + o->u.clock.local_us - o->t_us;
+    }
+    if (p->visits.restored)
+        adopt(p, o->t_us);
+    if (o->kind == OBS_FORGET) /* first: its time may be up just now, and nothing may be told */
+        forget(p, o->u.forget, out);
+    /* Time first: who was silent too long is gone before being heard again. Then the sighting, which is
+     * taken in even when the batch is full. */
+    deadline_us = time_out(p, plan, o->t_us, out);
+    if (o->kind == OBS_CHECKIN)
+        check_in(p, plan, o, out);
+    else if (o->kind == OBS_SIGHTING)
+        take_sighting(p, plan, o, out);
+    else
+        return deadline_us;
     return deadline_us == o->t_us ? deadline_us : time_out(p, plan, o->t_us, out);
 }
 

@@ -25,6 +25,8 @@ struct people {
     int64_t
         refused; /**< sightings that name no receiver of the plan, nobody, or an impossible level */
     int64_t no_consent; /**< sightings of members who did not agree to presence */
+    bool clock_known;
+    int64_t local_offset_us; /**< the store's own time - boot time, by the last OBS_CLOCK */
 };
 
 void people_init(struct people *p);

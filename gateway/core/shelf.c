@@ -378,6 +378,8 @@ int64_t shelf_step(struct shelf *s, const struct plan *plan, const struct obs *o
     case OBS_CLOCK:
     case OBS_SIGHTING:
     case OBS_TEMPERATURE:
+    case OBS_CHECKIN:
+    case OBS_FORGET:
         break;
     }
     return s->watch_us;

@@ -66,6 +66,8 @@ static bool names_something(const struct plan *plan, const struct obs *o)
     case OBS_PLAN:
     case OBS_CLOCK:
     case OBS_TEMPERATURE:
+    case OBS_CHECKIN:
+    case OBS_FORGET:
         return true;
     case OBS_SIGHTING:
         return plan != NULL && o->u.sighting.receiver < plan->receivers_n;
@@ -150,6 +152,8 @@ int64_t shop_step(struct shop *s, const struct obs *o, struct batch *ret_out)
         s->kpi_due_us = kpi_step(&s->kpi, s->plan, &s->shelf, &clock, o->t_us, ret_out);
         s->supply_due_us = supply_step(&s->supply, s->plan, &s->shelf, o, utc_us, ret_out);
     }
+    if (o->kind == OBS_FORGET)
+        offers_forget(&s->offers, o->u.forget);
     if (!is_reading(o))
         s->people_due_us = people_step(&s->people, s->plan, o, ret_out);
     if (!is_reading(o) || ret_out->events_n > 0) {

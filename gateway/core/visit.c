@@ -8,14 +8,25 @@
 
 #include "core/row.h"
 
-/** What a path of identity is worth (design section 6: medium, high, certain). */
+#define MINUTE_US (60 * NOREN_US_PER_S)
+
+/** What a path of identity is worth (design section 6: medium, high, certain), and for how long it says that
+ * somebody is here. What our radios hear is said again by itself; a phone reports a beacon when it enters the
+ * region and then may sleep (20 minutes is what phones' own geofences use), LINE tells of entering only, and
+ * who was at the door or the till is about to walk through the shop or out of it. */
 static const struct {
     char name[12];
     int32_t confidence_pm;
+    int64_t good_us;
 } PATHS[ID_PATHS] = {
-    [PATH_TOKEN] = {"token", 900}, [PATH_CHECKIN] = {"checkin", 900}, [PATH_TAG] = {"tag", 900},
-    [PATH_DOOR] = {"door", 1000},  [PATH_LINE] = {"line", 600},
+    [PATH_TOKEN] = {"token", 900, 0},
+    [PATH_CHECKIN] = {"checkin", 900, 20 * MINUTE_US},
+    [PATH_TAG] = {"tag", 900, 0},
+    [PATH_DOOR] = {"door", 1000, 20 * MINUTE_US},
+    [PATH_LINE] = {"line", 600, 15 * MINUTE_US},
 };
+
+#define DAY_US ((int64_t)24 * 60 * MINUTE_US)
 
 /* RECORD_SHOP row of the next number; the rows of visits are keyed by visit id ("v12"). */
 #define NEXT_KEY "visit"
@@ -70,6 +81,16 @@ void visit_evidence(struct visit *v, enum id_path path, int64_t t_us)
     v->heard_us = t_us;
 }
 
+void visit_checkin(struct visit *v, enum id_path path, int64_t at_us)
+{
+    if (v->evidence_us[path] == EVENT_NULL)
+        v->evidence_us[path] = at_us;
+    if (at_us > v->heard_us)
+        v->heard_us = at_us;
+    if (at_us + PATHS[path].good_us > v->until_us)
+        v->until_us = at_us + PATHS[path].good_us;
+}
+
 static struct evidence_list evidence_of(const struct visit *v, int32_t *ret_confidence_pm)
 {
     struct evidence_list list = {.n = 0};
@@ -97,21 +118,24 @@ static const char *zone_id(const struct plan *plan, uint16_t zone)
 
 /** Bits of the flags field of a row. */
 enum { ROW_QUALIFIED = 1 };
+/** Evidence may be older than the visit that it opened, so no small number can stand for none. */
+#define ROW_NONE ((int64_t)-100000000000000000)
 
-/** Row: 1, member, consent, bucket, zone, zone_since, opened, heard, sightings, flags, then the moment of
- * each path's evidence after opening, or -1. */
+/** Row: 2, member, consent, bucket, zone, zone_since, opened, heard, sightings, flags, until, then the moment
+ * of each path's evidence after opening, or ROW_NONE. Version 1 had no `until`, and -1 for none. */
 static void save(const struct visits *s, const struct visit *v, const struct plan *plan,
                  struct batch *out)
 {
     const struct presence *p = &v->presence;
     struct record *r = batch_record(out, RECORD_VISIT, p->visit_id);
     int n = snprintf(r->value, sizeof(r->value),
-                     "1\t%s\t%d\t%d\t%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%d\t%d", p->who.ref,
-                     p->consent, p->bucket, zone_id(plan, p->zone), p->zone_since_us, v->opened_us,
-                     v->heard_us, v->sightings, v->qualified ? ROW_QUALIFIED : 0);
+                     "2\t%s\t%d\t%d\t%s\t%" PRId64 "\t%" PRId64 "\t%" PRId64 "\t%d\t%d\t%" PRId64,
+                     p->who.ref, p->consent, p->bucket, zone_id(plan, p->zone), p->zone_since_us,
+                     v->opened_us, v->heard_us, v->sightings, v->qualified ? ROW_QUALIFIED : 0,
+                     v->until_us);
 
     for (int i = 0; i < ID_PATHS; i++) {
-        int64_t at = v->evidence_us[i] == EVENT_NULL ? -1 : v->evidence_us[i] - v->opened_us;
+        int64_t at = v->evidence_us[i] == EVENT_NULL ? ROW_NONE : v->evidence_us[i] - v->opened_us;
 
         n += snprintf(r->value + n, sizeof(r->value) - (size_t)n, "\t%" PRId64, at);
     }
@@ -145,14 +169,70 @@ static void emit_opened(struct visit *v, int64_t now_us, struct batch *out)
     out->store_dirty = true;
 }
 
-static bool qualifies(const struct visit *v)
+/* FNV-1a: only compared. */
+static uint64_t hash_of(const char *text)
+{
+    uint64_t h = 14695981039346656037U;
+
+    for (; *text != '\0'; text++)
+        h = (h ^ (uint8_t)*text) * 1099511628211U;
+    return h;
+}
+
+/* Is the shop open? Both 0: always; hours may go over midnight. */
+static bool open_at(const struct plan *plan, const struct visit_clock *clock)
+{
+    int64_t minute = (clock->local_us % DAY_US + DAY_US) % DAY_US / MINUTE_US;
+
+    if (plan->open_min == plan->close_min)
+        return true;
+    if (!clock->known)
+        return false;
+    if (plan->open_min < plan->close_min)
+        return minute >= plan->open_min && minute < plan->close_min;
+    return minute >= plan->open_min || minute < plan->close_min;
+}
+
+static bool counted(const struct visits *s, uint64_t member, int64_t day)
+{
+    for (uint16_t i = 0; i < s->counted_n; i++)
+        if (s->counted[i].member == member && s->counted[i].day == day)
+            return true;
+    return false;
+}
+
+#define COUNTED_KEY "q%u"
+
+/* Remembers that a member's visit has counted today, in the place of one of another day, else of the first. */
+static void count(struct visits *s, uint64_t member, int64_t day, struct batch *out)
+{
+    char key[NOREN_ID_SIZE];
+    uint16_t i = 0;
+    struct record *r;
+
+    while (i < s->counted_n && s->counted[i].day == day)
+        i++;
+    if (i == s->counted_n && i < VISITS_COUNTED_MAX)
+        s->counted_n++;
+    if (i == VISITS_COUNTED_MAX)
+        i = (uint16_t)(member % VISITS_COUNTED_MAX);
+    s->counted[i] = (struct visit_counted){.member = member, .day = day};
+    snprintf(key, sizeof(key), COUNTED_KEY, (unsigned)i);
+    r = batch_record(out, RECORD_VISIT, key);
+    snprintf(r->value, sizeof(r->value), "1\t%" PRIx64 "\t%" PRId64, member, day);
+}
+
+static bool qualifies(const struct visits *s, const struct visit *v, const struct plan *plan,
+                      const struct visit_clock *clock)
 {
     int kinds = 0;
 
+    if (v->heard_us - v->opened_us < VISIT_QUALIFY_US || !open_at(plan, clock) ||
+        counted(s, hash_of(v->presence.who.ref), clock->local_us / DAY_US))
+        return false;
     for (int i = 0; i < ID_PATHS; i++)
         kinds += v->evidence_us[i] != EVENT_NULL;
-    return v->heard_us - v->opened_us >= VISIT_QUALIFY_US &&
-           (kinds >= VISIT_QUALIFY_EVIDENCE || v->sightings >= VISIT_QUALIFY_SIGHTINGS);
+    return kinds >= VISIT_QUALIFY_EVIDENCE || v->sightings >= VISIT_QUALIFY_SIGHTINGS;
 }
 
 static void emit_qualified(struct visit *v, int64_t now_us, struct batch *out)
@@ -168,8 +248,9 @@ static void emit_qualified(struct visit *v, int64_t now_us, struct batch *out)
     v->qualified = true;
 }
 
-void visit_tell(struct visits *s, struct visit *v, const struct plan *plan, uint16_t announced,
-                int32_t confidence_pm, int64_t now_us, struct batch *out)
+void visit_tell(struct visits *s, struct visit *v, const struct plan *plan,
+                const struct visit_clock *clock, uint16_t announced, int32_t confidence_pm,
+                int64_t now_us, struct batch *out)
 {
     size_t before = out->events_n;
 
@@ -178,8 +259,10 @@ void visit_tell(struct visits *s, struct visit *v, const struct plan *plan, uint
     if (v->presence.zone != announced)
         visit_emit_zone(plan, &v->presence.who, v->presence.zone, announced,
                         v->presence.zone_since_us, confidence_pm, now_us, out);
-    if (!v->qualified && qualifies(v))
+    if (!v->qualified && qualifies(s, v, plan, clock)) {
         emit_qualified(v, now_us, out);
+        count(s, hash_of(v->presence.who.ref), clock->local_us / DAY_US, out);
+    }
     if (out->events_n > before)
         save(s, v, plan, out);
 }
@@ -212,8 +295,34 @@ void visit_close(struct visits *s, struct visit *v, const char *reason, int64_t 
     free_slot(s, v);
 }
 
+void visit_erase(struct visits *s, struct visit *v, struct batch *out)
+{
+    if (v->told) {
+        batch_record(out, RECORD_VISIT, v->presence.visit_id)->value[0] = '\0';
+        out->store_dirty = true;
+    }
+    free_slot(s, v);
+}
+
+void visit_erase_counted(struct visits *s, const char *member_ref, struct batch *out)
+{
+    uint64_t member = hash_of(member_ref);
+
+    for (uint16_t i = 0; i < s->counted_n; i++) {
+        char key[NOREN_ID_SIZE];
+
+        if (s->counted[i].member != member)
+            continue;
+        s->counted[i] = (struct visit_counted){.member = 0};
+        snprintf(key, sizeof(key), COUNTED_KEY, (unsigned)i);
+        batch_record(out, RECORD_VISIT, key)->value[0] = '\0';
+        return; /* at most one: who has counted is not counted again on the day, and later in its place */
+    }
+}
+
 /** The row's fields after the version into a visit that is not in the table yet. */
-static bool parse_visit(struct row *row, const struct plan *plan, struct visit *ret)
+static bool parse_visit(struct row *row, int64_t version, const struct plan *plan,
+                        struct visit *ret)
 {
     char zone[NOREN_ID_SIZE];
     int64_t flags;
@@ -229,11 +338,13 @@ static bool parse_visit(struct row *row, const struct plan *plan, struct visit *
     ret->heard_us = row_i64(row);
     ret->sightings = (uint16_t)row_range(row, 0, UINT16_MAX);
     flags = row_i64(row);
+    ret->until_us = version >= 2 ? row_i64(row) : 0;
     ret->qualified = (flags & ROW_QUALIFIED) != 0;
     for (int i = 0; i < ID_PATHS; i++) {
         int64_t at = row_i64(row);
 
-        ret->evidence_us[i] = at < 0 ? EVENT_NULL : ret->opened_us + at;
+        ret->evidence_us[i] =
+            at == ROW_NONE || (version == 1 && at < 0) ? EVENT_NULL : ret->opened_us + at;
     }
     return row_done(row) && ret->presence.who.ref[0] != '\0' && ret->heard_us >= ret->opened_us;
 }
@@ -248,17 +359,41 @@ static int restore_next(struct visits *s, struct row *row)
     return 0;
 }
 
+/* "q12": in the place that its key says. */
+static int restore_counted(struct visits *s, const char *key, struct row *row)
+{
+    struct row at_row = row_init(key + 1);
+    int64_t at = row_range(&at_row, 0, VISITS_COUNTED_MAX - 1);
+    struct visit_counted c;
+    char member[NOREN_ID_SIZE];
+
+    row_str(row, member, sizeof(member));
+    c.day = row_i64(row);
+    c.member = 0;
+    for (const char *p = member; *p != '\0'; p++)
+        c.member = c.member << 4 | (uint64_t)(*p <= '9' ? *p - '0' : *p - 'a' + 10);
+    if (!row_done(row) || !row_done(&at_row))
+        return -1;
+    s->counted[at] = c;
+    if (at >= s->counted_n)
+        s->counted_n = (uint16_t)(at + 1);
+    return 0;
+}
+
 int visit_restore(struct visits *s, const struct plan *plan, const struct record *r)
 {
     struct row row = row_init(r->value);
     struct visit v = {.used = true, .told = true, .restored = true};
     struct visit *slot;
+    int64_t version;
 
-    if (row_i64(&row) != 1)
-        return -1;
+    version = row_range(&row, 1, 2);
     if (r->kind == RECORD_SHOP)
-        return restore_next(s, &row);
-    if (!parse_visit(&row, plan, &v) || s->free == NO_INDEX || strlen(r->key) >= NOREN_ID_SIZE)
+        return version == 1 ? restore_next(s, &row) : -1;
+    if (r->key[0] == 'q')
+        return version == 1 ? restore_counted(s, r->key, &row) : -1;
+    if (!parse_visit(&row, version, plan, &v) || s->free == NO_INDEX ||
+        strlen(r->key) >= NOREN_ID_SIZE)
         return -1;
     memcpy(v.presence.visit_id, r->key, strlen(r->key) + 1);
     slot = take_slot(s);
@@ -275,6 +410,7 @@ void visit_rebase(struct visit *v, int64_t now_us)
     v->heard_us += shift;
     v->opened_us += shift;
     v->presence.zone_since_us += shift;
+    v->until_us += v->until_us != 0 ? shift : 0;
     for (int i = 0; i < ID_PATHS; i++)
         if (v->evidence_us[i] != EVENT_NULL)
             v->evidence_us[i] += shift;

@@ -41,6 +41,8 @@ int cmd_enroll(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_locate(int argc, char **argv);
 int cmd_calibrate(int argc, char **argv);
+int cmd_checkin(int argc, char **argv);
+int cmd_forget(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 

@@ -116,6 +116,24 @@ static const struct ctl_command commands[] = {
      "  --yes          nobody presses Enter: a step is done when its weight came and rests\n"
      "  --history      the calibrations that are stored, and nothing else\n" CONNECTION_HELP,
      cmd_calibrate},
+    {"checkin", "KIND ... [--json] [--socket PATH|--config DIR]",
+     "evidence from elsewhere that a member is here",
+     "  beacon MEMBER MINOR   the phone heard a beacon of this store, which said MINOR\n"
+     "  qr TOKEN, nfc TOKEN   the code on the phone at the door: the member's token, 32 hex "
+     "digits\n"
+     "  pos MEMBER RECEIPT    shown at the till, with this receipt\n"
+     "  line MEMBER EVENT     LINE told of it, in this webhook event\n"
+     "Each is checked (a minor that was on air, a token of now, none older than a quarter of an "
+     "hour)\n"
+     "and counts once. Who did not agree to presence, or works here, is not told "
+     "of.\n\n" ORDER_HELP,
+     cmd_checkin},
+    {"forget", "MEMBER [--json] [--socket PATH|--config DIR]", "leave no trace of a member here",
+     "Removes the member from memory, database (also its free pages), what waits for "
+     "headquarters,\n"
+     "a running recording and what is at rest; headquarters is told by a digest, not by name.\n"
+     "Recordings and backups made before are for you to remove.\n\n" ORDER_HELP,
+     cmd_forget},
     {"events", "[--json]", "the events that a gateway sends, and their fields",
      "Prints the event table.\n\n"
      "  --json  an array of objects: type, class, label, fields\n",

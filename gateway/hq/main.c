@@ -51,6 +51,7 @@ struct hq {
     struct http *http;
     sd_event_source *commit_timer, *minute_timer, *http_io, *tick_timer, *peer_timer;
     int64_t data_version; /* of the shared file: changes when another replica commits */
+    int64_t forgotten_n;  /* receipts that the roster honours already */
     uint32_t date;        /* UTC date the published day keys are centred on */
     bool commit_trouble;
     bool refusal_logged[REFUSALS];
@@ -151,6 +152,31 @@ static void publish_all_members(struct hq *hq)
 
 /* --- what comes up --------------------------------------------------------------------------- */
 
+/* Gateways were told to forget somebody: so do we, and tell all other gateways. */
+static void honour_forgotten(struct hq *hq)
+{
+    int64_t n = store_int(&hq->store, 0, "SELECT count(*) FROM forgotten", "");
+    int r;
+
+    if (n == hq->forgotten_n)
+        return;
+    r = store_begin(&hq->store);
+    if (r == 0)
+        r = roster_honour(&hq->roster, &hq->store);
+    if (r >= 0 && store_commit(&hq->store) != 0)
+        r = -EIO;
+    store_rollback(&hq->store);
+    if (r < 0) {
+        hq_log(HQ_ERROR, "cannot forget yet: %s; tried again with the next events", strerror(-r));
+        return;
+    }
+    hq->forgotten_n = n;
+    if (r > 0) {
+        hq_log(HQ_NOTE, "%d members forgotten; take them out of %s too", r, hq->config.members);
+        publish_all_members(hq);
+    }
+}
+
 static void commit(struct hq *hq)
 {
     struct ingest_result result;
@@ -171,6 +197,7 @@ static void commit(struct hq *hq)
     hq->commit_trouble = false;
     for (int i = 0; i < result.epochs_n; i++)
         publish_ack(hq, result.epochs[i]);
+    honour_forgotten(hq);
     for (int i = 0; i < result.gateways_n; i++)
         publish_members(hq, result.gateways[i]);
     if (result.changed != 0 && hq->http != NULL)

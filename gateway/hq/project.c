@@ -171,6 +171,16 @@ static int gap_reported(const struct projection *p)
                      "ijj", p->epoch_id, field(p, "first_seq"), field(p, "last_seq"));
 }
 
+/* Somebody wants to be forgotten: noted by digest, found and removed by name when the roster is asked
+ * (roster_honour). */
+static int member_forgotten(const struct projection *p)
+{
+    return store_run(p->s,
+                     "INSERT INTO forgotten(receipt, digest, utc_us) VALUES(?, ?, ?)"
+                     " ON CONFLICT DO NOTHING",
+                     "jji", field(p, "receipt"), field(p, "digest"), p->at_us);
+}
+
 int project_event(struct store *s, int64_t gateway_id, int64_t epoch_id,
                   const struct message_event *e, int64_t at_us)
 {
@@ -199,6 +209,8 @@ int project_event(struct store *s, int64_t gateway_id, int64_t epoch_id,
         changed |= CHANGED_ALERTS;
     } else if (strcmp(type, "gateway.clock") == 0) {
         r = clock_corrected(&p);
+    } else if (strcmp(type, "member.forgotten") == 0) {
+        r = member_forgotten(&p);
     } else if (strcmp(type, "gateway.gap") == 0) {
         r = gap_reported(&p);
     }

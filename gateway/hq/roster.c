@@ -102,6 +102,15 @@ static const char *check_sensor(const json_t *m)
     return check_common(m);
 }
 
+static const char *check_beacon(const json_t *m)
+{
+    if (!is_id(m, "beacon"))
+        return "beacon: write a text of 1..39 bytes";
+    if (!is_key(m, "key"))
+        return "key: write 32 lower-case hex digits";
+    return check_common(m);
+}
+
 /* NULL, or what is wrong with one member and what to write. */
 static const char *check_member(const json_t *m)
 {
@@ -181,6 +190,8 @@ int roster_load(struct roster *r, const char *path, char ret_error[ROSTER_ERROR_
         rc = take_list(root, "tags", "tag", check_tag, path, ret_error, &r->tags);
     if (rc == 0)
         rc = take_list(root, "sensors", "sensor", check_sensor, path, ret_error, &r->sensors);
+    if (rc == 0)
+        rc = take_list(root, "beacons", "beacon", check_beacon, path, ret_error, &r->beacons);
     json_decref(root);
     if (rc != 0)
         roster_free(r);
@@ -192,6 +203,7 @@ void roster_free(struct roster *r)
     json_decref(r->members);
     json_decref(r->tags);
     json_decref(r->sensors);
+    json_decref(r->beacons);
     memset(r, 0, sizeof(*r));
 }
 
@@ -351,8 +363,10 @@ static int print_parts(const json_t *all, int64_t revision, struct roster_parts 
                                  slice(members, &members_at, &room));
 
         json_object_set_new(part, "tags", slice(tags, &tags_at, &room));
-        if (ret->n == 0)
+        if (ret->n == 0) {
             json_object_set(part, "sensors", json_object_get(all, "sensors"));
+            json_object_set(part, "beacons", json_object_get(all, "beacons"));
+        }
         if (n > 1) {
             json_object_set_new(part, "part", json_integer((json_int_t)ret->n));
             json_object_set_new(part, "parts", json_integer((json_int_t)n));
@@ -375,12 +389,14 @@ int roster_print(const struct roster *r, struct store *s, int64_t gateway_id,
     static const uint8_t LABEL[] = "noren-hq-bundle";
     static const char *const tag_keys[] = {"tag",      "member_ref", "eid_key", "k",
                                            "offset_s", "irk",        "staff",   NULL},
-                             *const sensor_keys[] = {"sensor", "bind_key", NULL};
+                             *const sensor_keys[] = {"sensor", "bind_key", NULL},
+                             *const beacon_keys[] = {"beacon", "key", NULL};
     uint8_t mac[32];
     char digest[65];
     json_t *all = json_pack("{s:o,s:o,s:o}", "members", bundle_members(r, store_name, utc_s),
                             "tags", bundle_things(r, r->tags, tag_keys, store_name), "sensors",
                             bundle_things(r, r->sensors, sensor_keys, store_name));
+    json_object_set_new(all, "beacons", bundle_things(r, r->beacons, beacon_keys, store_name));
     char *text = json_dumps(all, JSON_COMPACT);
     int64_t revision = -ENOMEM;
     int rc;
@@ -407,4 +423,78 @@ void roster_parts_free(struct roster_parts *p)
         free(p->payloads[i]);
     free(p->payloads);
     memset(p, 0, sizeof(*p));
+}
+
+/* --- forgetting --------------------------------------------------------------------------------- */
+
+/* What HQ itself kept. Events stay as numbers, for the ack counts them. */
+static int erase(struct store *s, const char *ref)
+{
+    static const char *const SQL[] = {
+        "UPDATE event SET body = json_set(body, '$.data', json('{\"forgotten\":true}'))"
+        " WHERE json_extract(body, '$.data.member_ref') = ?",
+        "DELETE FROM presence WHERE who = ?",
+        "DELETE FROM offer WHERE who = ?",
+    };
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof(SQL) / sizeof(SQL[0]) && r >= 0; i++)
+        r = store_run(s, SQL[i], "s", ref);
+    return r;
+}
+
+static void drop_cards(struct roster *r, const char *ref)
+{
+    for (size_t i = json_array_size(r->tags); i-- > 0;) {
+        const char *carrier =
+            json_string_value(json_object_get(json_array_get(r->tags, i), "member_ref"));
+
+        if (carrier != NULL && strcmp(carrier, ref) == 0)
+            json_array_remove(r->tags, i);
+    }
+}
+
+/* The member whom a receipt is about, or -1: not of our list, or gone already. */
+static int find_digest(const struct roster *r, const char *receipt, const char *digest)
+{
+    size_t i;
+    const json_t *m;
+
+    json_array_foreach(r->members, i, m)
+    {
+        char text[33];
+
+        noren_forget_digest(receipt, json_string_value(json_object_get(m, "member_ref")), text);
+        if (strcmp(text, digest) == 0)
+            return (int)i;
+    }
+    return -1;
+}
+
+int roster_honour(struct roster *r, struct store *s)
+{
+    json_t *rows = store_rows(s, "SELECT receipt, digest FROM forgotten", "");
+    size_t i;
+    const json_t *row;
+    int n = 0, rc = 0;
+
+    json_array_foreach(rows, i, row)
+    {
+        int at = find_digest(r, json_string_value(json_object_get(row, "receipt")),
+                             json_string_value(json_object_get(row, "digest")));
+        char ref[NOREN_ID_SIZE];
+
+        if (at < 0 || rc < 0)
+            continue;
+        snprintf(ref, sizeof(ref), "%s",
+                 json_string_value(
+                     json_object_get(json_array_get(r->members, (size_t)at), "member_ref")));
+        drop_cards(r, ref);
+        json_array_remove(r->members, (size_t)at);
+        rc = erase(s, ref);
+        explicit_bzero(ref, sizeof(ref));
+        n++;
+    }
+    json_decref(rows);
+    return rc < 0 ? rc : n;
 }

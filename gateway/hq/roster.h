@@ -18,7 +18,7 @@
 #define ROSTER_ERROR_SIZE 512
 
 struct roster {
-    json_t *members, *tags, *sensors; /**< arrays of checked objects as in the file */
+    json_t *members, *tags, *sensors, *beacons; /**< arrays of checked objects as in the file */
 };
 
 /** Members and tags of one part: about 64 KB. */
@@ -26,7 +26,7 @@ struct roster {
 
 /** Reads {"members":[{"member_ref","name","member_key","consent":[..],"bucket":N,"staff":true,
  * "stores":[..]}], "tags":[{"tag","member_ref","eid_key","k","offset_s" or "irk","staff","stores"}],
- * "sensors":[{"sensor","bind_key","stores"}]}; `stores` missing means every store, a member without
+ * "sensors":[{"sensor","bind_key","stores"}], "beacons":[{"beacon","key","stores"}]}; `stores` missing means every store, a member without
  * member_key has a card only, a tag without member_ref is a thing. "" as path gives an empty roster. 0 or -errno with a sentence that names
  * the place and the remedy. */
 int roster_load(struct roster *r, const char *path, char ret_error[ROSTER_ERROR_SIZE]);
@@ -34,6 +34,11 @@ void roster_free(struct roster *r);
 
 /** The member with this reference as in the file, or NULL. Borrowed; holds the key: never send it on. */
 const json_t *roster_find(const struct roster *r, const char *member_ref);
+
+/** Takes out of the list, with their cards, whoever a gateway was told to forget (noren.member.forgotten), and
+ * out of the database what names them. The file is its owner's to mend; until then they are left out at
+ * each start. Inside a transaction. Returns how many were newly forgotten, or -errno. */
+int roster_honour(struct roster *r, struct store *s);
 
 /** A bundle in parts, each the JSON of one message. */
 struct roster_parts {

@@ -324,6 +324,12 @@ static int store_prepare_file(struct store *s)
         if (r < 0)
             return r;
     }
+    /* by digest only: who was forgotten is in no row */
+    if (sqlite3_exec(s->db,
+                     "CREATE TABLE IF NOT EXISTS forgotten(receipt TEXT PRIMARY KEY,"
+                     " digest TEXT NOT NULL, utc_us INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+                     NULL, NULL, NULL) != SQLITE_OK)
+        return store_errno(s);
     sqlite3_stmt *stmt = store_bind(s, "SELECT value FROM meta WHERE key = 'hq_id'", "");
     if (stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW)
         return -EUCLEAN;

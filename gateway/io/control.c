@@ -89,6 +89,8 @@ size_t control_counters(const struct norend *d, int64_t now_us,
         {"tags", (int64_t)d->engine.radio.tags.n},
         {"sightings_without_consent", d->engine.radio.counters.no_consent},
         {"sightings_of_staff", d->engine.radio.counters.staff},
+        {"checkins", d->checkins_taken},
+        {"checkins_refused", d->checkins_refused},
         {"sensors_good", d->engine.radio.counters.sensors_good},
         {"sensors_refused", d->engine.radio.counters.sensors_refused},
         {"adverts_coded", d->engine.radio.counters.coded},
@@ -339,6 +341,8 @@ static const struct {
     {"claim", control_claim, CONTROL_ALL},
     {"locate", control_locate, CONTROL_ALL},
     {"backup", control_backup, CONTROL_LOCAL | CONTROL_ASKS}, /* names a file of this machine */
+    {"checkin", control_checkin, CONTROL_ALL},
+    {"forget", control_forget, CONTROL_ALL},
 };
 
 #define COMMANDS_N (sizeof(COMMANDS) / sizeof(COMMANDS[0]))

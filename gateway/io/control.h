@@ -48,6 +48,8 @@ bool control_cells(struct control_call *c);
 bool control_calibrate(struct control_call *c);
 bool control_calibrations(struct control_call *c);
 bool control_locate(struct control_call *c);
+bool control_checkin(struct control_call *c);
+bool control_forget(struct control_call *c);
 
 /** "lights": what blinks, and what waits for its turn. */
 void control_print_lights(const struct norend *d, struct json *j);

@@ -132,6 +132,11 @@ int db_forget_unlisted(struct db *d, const struct db_members *members, int64_t n
  * nothing changed, ask again. */
 int db_dead_letter(struct db *d, uint64_t seq, const char *reason, int64_t now_us);
 
+/** Commits, removes every row that names the member (events become gaps, with their numbers), and writes the
+ * file anew so that no page, free or not, nor the WAL has a byte of the name; set-aside files that have it
+ * are removed. Takes as long as a copy of the file. 0 and the number of rows, or -errno: ask again. */
+int db_forget_member(struct db *d, const char *member_ref, int64_t now_us, int64_t *ret_rows);
+
 /** Other limits than DB_LIMITS_DEFAULT; they hold from the next commit on. */
 void db_set_limits(struct db *d, const struct db_limits *limits);
 

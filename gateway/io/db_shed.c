@@ -227,3 +227,26 @@ int db_shed_one(struct db_keep *k, uint64_t seq, const char *reason, const char 
 
     return replace(k, &v, reason, bootid, t_us);
 }
+
+int db_shed_member(struct db_keep *k, const char *member_ref, const char *bootid, int64_t t_us)
+{
+    struct victims *v = malloc(sizeof(*v));
+    int rc = v == NULL ? -ENOMEM : 0;
+
+    do { /* what was found is gone the next time */
+        sqlite3_stmt *st = NULL;
+
+        if (rc == 0)
+            rc = db_errno(sqlite3_prepare_v2(
+                k->sql, "SELECT seq FROM outbox WHERE instr(data,json_quote(?))>0 ORDER BY seq", -1,
+                &st, NULL));
+        if (rc != 0)
+            break;
+        sqlite3_bind_text(st, 1, member_ref, -1, SQLITE_STATIC);
+        rc = collect(st, v);
+        if (rc == 0)
+            rc = replace(k, v, "forgotten", bootid, t_us);
+    } while (rc == 0 && v->n == CHUNK_ROWS);
+    free(v);
+    return rc;
+}

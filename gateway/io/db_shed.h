@@ -22,4 +22,7 @@ int db_shed_unlisted(struct db_keep *k, const struct db_members *members, const 
 int db_shed_one(struct db_keep *k, uint64_t seq, const char *reason, const char *bootid,
                 int64_t t_us);
 
+/** Inside a transaction: gaps in the place of all events that name this member, acked or not. */
+int db_shed_member(struct db_keep *k, const char *member_ref, const char *bootid, int64_t t_us);
+
 #endif

@@ -42,7 +42,9 @@ struct engine {
     struct plan *plan; /**< in force; NULL before the first */
     uint32_t plans;    /**< plans so far: indices into an earlier one mean nothing now */
     struct radio radio;
-    struct roll roll;    /**< members documents: the parts so far, and what is in force */
+    struct roll roll; /**< members documents: the parts so far, and what is in force */
+    struct roll_beacon roll_beacons[ROLL_BEACONS_MAX]; /**< of the document in force */
+    size_t roll_beacons_n;
     struct vault *vault; /**< where they are at rest; NULL: in memory only */
     struct engine_forgotten forgotten[ENGINE_FORGOTTEN_MAX];
     size_t forgotten_n;
@@ -121,6 +123,20 @@ int engine_open_vault(struct engine *e, const char *data_dir, const char *key_di
 
 /** Removes what is at rest once no key in it is of any use. Call now and then. */
 void engine_expire_members(struct engine *e);
+
+/** What became of the forgetting of a member. */
+struct engine_receipt {
+    char receipt[33]; /**< random, 32 hex digits */
+    char digest
+        [33]; /**< of the name under the receipt: HQ finds it in its list, nobody else by itself */
+    int64_t rows; /**< stored rows that named the member */
+};
+
+/** Leaves no byte of a member in memory, database, recording or at rest, closes the visit without telling, and
+ * sends noren.member.forgotten. Works for names that are not known (any more), too. 0, or -errno with what is
+ * left to do: ask again. */
+int engine_forget(struct engine *e, const char *member_ref, int64_t now_us,
+                  struct engine_receipt *ret);
 
 /** What waits for HQ or is kept for it names nobody whom the members document no longer lists. engine_commit()
  * calls it when that is due. 0 or -errno: to be done again. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "io/clock.h"
 #include "io/config.h"
@@ -101,6 +102,61 @@ static void release_forgotten(struct engine *e)
     (void)save_forgotten(e);
 }
 
+static int remember_forgotten(struct engine *e, const char *member_ref)
+{
+    struct engine_forgotten *f = &e->forgotten[e->forgotten_n];
+
+    if (e->vault == NULL || is_forgotten(e, member_ref))
+        return 0;
+    if (e->forgotten_n == ENGINE_FORGOTTEN_MAX)
+        return -ENOSPC;
+    vault_digest(e->vault, member_ref, f->digest);
+    f->listed = true; /* by the document in force, until one comes that does not */
+    e->forgotten_n++;
+    return save_forgotten(e);
+}
+
+/* What HQ will find the member by: HMAC-SHA256(receipt, "noren-forget" ‖ member_ref), 16 bytes of it. */
+static int make_receipt(const char *member_ref, struct engine_receipt *ret)
+{
+    uint8_t bytes[16];
+
+    if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
+        return -EIO;
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        snprintf(ret->receipt + 2 * i, 3, "%02x", bytes[i]);
+    noren_forget_digest(ret->receipt, member_ref, ret->digest);
+    ret->rows = 0;
+    return 0;
+}
+
+int engine_forget(struct engine *e, const char *member_ref, int64_t now_us,
+                  struct engine_receipt *ret)
+{
+    struct obs o = {.kind = OBS_FORGET, .t_us = now_us};
+    struct event event = {.kind = EVENT_MEMBER_FORGOTTEN, .t_us = now_us};
+    int rc = make_receipt(member_ref, ret);
+
+    if (rc != 0)
+        return rc;
+    snprintf(o.u.forget, sizeof(o.u.forget), "%s", member_ref);
+    engine_feed(e, &o);
+    (void)members_forget(&e->radio.members, member_ref);
+    (void)tags_forget(&e->radio.tags, member_ref);
+    rc = remember_forgotten(e, member_ref);
+    if (rc == 0)
+        rc = db_forget_member(e->db, member_ref, now_us, &ret->rows);
+    if (rc == 0 && e->recorder != NULL)
+        rc = recorder_forget(e->recorder, member_ref);
+    if (rc != 0)
+        return rc;
+    snprintf(event.u.member_forgotten.receipt, NOREN_ID_SIZE, "%s", ret->receipt);
+    snprintf(event.u.member_forgotten.digest, NOREN_ID_SIZE, "%s", ret->digest);
+    event.u.member_forgotten.rows = ret->rows;
+    engine_emit(e, &event, now_us);
+    return 0;
+}
+
 /* --- in force ----------------------------------------------------------------------------------- */
 
 /* Keys of the day before yesterday are of no use; yesterday's only just after midnight. */
@@ -117,6 +173,8 @@ static void put_in_force(struct engine *e)
     enum clock_quality quality;
     int64_t utc_us = clock_utc_us(&quality);
 
+    memcpy(e->roll_beacons, e->roll.beacons, sizeof(e->roll_beacons));
+    e->roll_beacons_n = e->roll.beacons_n;
     roll_use(&e->roll, &e->radio);
     radio_clock(&e->radio, utc_us, quality);
     release_forgotten(e);

@@ -16,6 +16,14 @@
 #include "io/sources.h"
 #include "io/uplink.h"
 
+/** Evidence that was used: an HMAC of what it said under the boot id, in memory only. */
+#define CHECKINS_SEEN 1024
+#define CHECKIN_PROOF 48
+struct checkin_seen {
+    uint8_t digest[8];
+    int64_t until_us;
+};
+
 struct norend {
     struct config config;
     const char *record_file; /**< NULL: no recording */
@@ -43,6 +51,8 @@ struct norend {
     bool commit_failing; /**< said so */
     int64_t next_metrics_us;
     bool stands_still; /**< said so, and feed the watchdog no more */
+    int64_t checkins_taken, checkins_refused;
+    struct checkin_seen checkins[CHECKINS_SEEN];
     int64_t next_second_us, next_minute_us, next_beacon_us;
 };
 

@@ -5,12 +5,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <jansson.h>
 
 struct recorder {
     FILE *f;
+    char *path;
     int error; /* the first one, negative errno; sticky */
 };
 
@@ -72,9 +74,14 @@ int recorder_open(struct recorder **ret_recorder, const char *path)
         return r;
     }
     rec->f = fdopen(fd, "w");
-    if (rec->f == NULL) {
+    rec->path = strdup(path);
+    if (rec->f == NULL || rec->path == NULL) {
         r = -errno;
-        close(fd);
+        if (rec->f != NULL)
+            fclose(rec->f);
+        else
+            close(fd);
+        free(rec->path);
         free(rec);
         return r;
     }
@@ -145,6 +152,69 @@ int recorder_obs(struct recorder *rec, const struct obs *o, const struct plan *p
     return put_line(rec, line);
 }
 
+/* A line's field, or a JSON string's: the name with what ends it on both sides. */
+static bool names(const char *line, const char *ref)
+{
+    size_t n = strlen(ref);
+
+    for (const char *at = strstr(line, ref); at != NULL; at = strstr(at + 1, ref)) {
+        bool begins = at == line || strchr("\t\"", at[-1]) != NULL ||
+                      (at - line >= 2 && at[-1] == 't' && at[-2] == '\\');
+        bool ends = at[n] == '\0' || strchr("\t\"\n\\", at[n]) != NULL;
+
+        if (begins && ends)
+            return true;
+    }
+    return false;
+}
+
+static int copy_without(const char *from, FILE *to, const char *ref)
+{
+    FILE *f = fopen(from, "re");
+    char *line = NULL;
+    size_t size = 0;
+    int r = f == NULL ? -errno : 0;
+
+    while (r == 0 && getline(&line, &size, f) > 0)
+        if (!names(line, ref) && fputs(line, to) < 0)
+            r = -EIO;
+    if (r == 0 && (ferror(f) || fflush(to) != 0 || fsync(fileno(to)) != 0))
+        r = -EIO;
+    free(line);
+    if (f != NULL)
+        fclose(f);
+    return r;
+}
+
+int recorder_forget(struct recorder *rec, const char *member_ref)
+{
+    size_t n = strlen(rec->path) + 8;
+    char *draft = malloc(n);
+    FILE *f = NULL;
+    int fd, r = recorder_flush(rec);
+
+    if (draft == NULL)
+        return -ENOMEM;
+    snprintf(draft, n, "%s.draft", rec->path);
+    fd = r == 0 ? open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640) : -1;
+    if (r == 0 && (fd < 0 || (f = fdopen(fd, "w")) == NULL))
+        r = -errno;
+    if (r == 0)
+        r = copy_without(rec->path, f, member_ref);
+    if (r == 0 && rename(draft, rec->path) != 0)
+        r = -errno;
+    if (r == 0) {
+        (void)fclose(rec->f);
+        rec->f = f; /* goes on at its end */
+    } else if (f != NULL) {
+        (void)fclose(f);
+    }
+    if (r != 0 && fd >= 0)
+        (void)unlink(draft);
+    free(draft);
+    return r;
+}
+
 int recorder_flush(struct recorder *rec)
 {
     errno = 0;
@@ -163,6 +233,7 @@ int recorder_close(struct recorder *rec)
     errno = 0;
     if (fclose(rec->f) != 0 && r == 0)
         r = errno != 0 ? -errno : -EIO;
+    free(rec->path);
     free(rec);
     return r;
 }

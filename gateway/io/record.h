@@ -42,6 +42,10 @@ int recorder_restore(struct recorder *rec, const struct record *r);
  * later call: the caller reports it once, closes, and goes on without recording. */
 int recorder_obs(struct recorder *rec, const struct obs *o, const struct plan *plan);
 
+/** Writes the recording anew without the lines that name somebody. A replay then knows nothing of who is
+ * forgotten. 0 or -errno: the recording is as before. */
+int recorder_forget(struct recorder *rec, const char *member_ref);
+
 /** Hands what is buffered to the kernel; about once a second. */
 int recorder_flush(struct recorder *rec);
 

@@ -160,8 +160,9 @@ static bool read_sensor(const struct doc *d, struct radio_sensor *ret)
 static bool read_head(const struct doc *d, struct roll_head *ret, int64_t *ret_members,
                       int64_t *ret_tags)
 {
-    static const char *const keys[] = {"$schema", "revision", "part", "parts",   "members_n",
-                                       "tags_n",  "members",  "tags", "sensors", NULL};
+    static const char *const keys[] = {"$schema",   "revision", "part",    "parts",
+                                       "members_n", "tags_n",   "members", "tags",
+                                       "sensors",   "beacons",  NULL};
     struct doc members, tags, part = doc_member(d, "part"), members_n = doc_member(d, "members_n");
     struct roll_head h = {.part = 0, .parts = 1};
 
@@ -257,6 +258,24 @@ static bool take_sensors(struct roll *r, const struct doc *d)
     return ok;
 }
 
+static bool take_beacons(struct roll *r, const struct doc *d)
+{
+    static const char *const keys[] = {"beacon", "key", NULL};
+    struct doc list;
+    bool ok = doc_array(d, "beacons", ROLL_BEACONS_MAX, &list);
+
+    for (size_t i = 0; ok && i < doc_size(&list); i++) {
+        struct doc item = doc_item(&list, i), key = doc_member(&item, "key");
+        struct roll_beacon *b = &r->beacons[r->beacons_n];
+
+        if (r->beacons_n == ROLL_BEACONS_MAX)
+            return doc_refuse(&item, "is one beacon too many; %d are possible", ROLL_BEACONS_MAX);
+        ok = doc_object(&item, keys) && doc_id(&item, "beacon", b->id) && read_key(&key, b->key);
+        r->beacons_n += ok;
+    }
+    return ok;
+}
+
 /* Empty tables for so many of each. */
 static int begin(struct roll *r, const struct roll_head *h, int64_t members_n, int64_t tags_n)
 {
@@ -303,7 +322,7 @@ static int take(struct roll *r, const struct doc *d)
         rc = begin(r, &h, members_n, tags_n);
     if (rc != 0 || r->have[h.part])
         return rc;
-    if (!take_members(r, d) || !take_tags(r, d) || !take_sensors(r, d)) {
+    if (!take_members(r, d) || !take_tags(r, d) || !take_sensors(r, d) || !take_beacons(r, d)) {
         roll_free(r);
         return -EINVAL;
     }
@@ -393,6 +412,8 @@ void roll_free(struct roll *r)
     free_tables(&r->members, &r->tags);
     explicit_bzero(r->sensors, sizeof(r->sensors));
     r->sensors_n = 0;
+    explicit_bzero(r->beacons, sizeof(r->beacons));
+    r->beacons_n = 0;
     r->head = (struct roll_head){.parts = 0};
     memset(r->have, 0, sizeof(r->have));
     r->have_n = 0;

@@ -22,11 +22,20 @@ struct roll_head {
     int64_t part, parts; /**< 0, 1 when the document is whole */
 };
 
+/** A store beacon: whoever reports a visit quotes the minor that it makes of this key. */
+#define ROLL_BEACONS_MAX 64
+struct roll_beacon {
+    char id[NOREN_ID_SIZE];
+    uint8_t key[16];
+};
+
 struct roll {
     struct members members;
     struct tags tags;
     struct radio_sensor sensors[RADIO_SENSORS_MAX];
     size_t sensors_n;
+    struct roll_beacon beacons[ROLL_BEACONS_MAX];
+    size_t beacons_n;
     struct roll_head head; /**< of the part taken first; parts is 0 before it */
     bool have[ROLL_PARTS_MAX];
     size_t have_n;
@@ -45,14 +54,16 @@ struct roll {
  *   "day_keys":{"YYYYMMDD":"32 hex digits"}}],
  *  "tags":[{"tag","member_ref","consent","bucket","staff","eid_key":"32 hex digits","k":N,"offset_s":N} or
  *   {...,"irk":"32 hex digits"}],
- *  "sensors":[{"sensor","bind_key":"32 hex digits"}]}
+ *  "sensors":[{"sensor","bind_key":"32 hex digits"}],
+ *  "beacons":[{"beacon","key":"32 hex digits"}]}
  * members_n and tags_n are of all parts together. A later revision than that of the parts so far begins
  * anew. Returns 1: all parts are there; 0: more are to come, or it was there already, or is of the revision
  * in force; -ESTALE: an older revision; -EINVAL or -ENOMEM: nothing is left of this revision, its parts must come again. A sentence in
  * `ret_error` when negative. */
 int roll_read(struct roll *r, const char *json, size_t n, char ret_error[PLAN_ERROR_SIZE]);
 
-/** Puts it in force: the radio's tables are wiped and replaced, `r` is empty afterwards. Clocks of tags and
+/** Puts it in force: the radio's tables are wiped and replaced, `r` is empty afterwards (take its beacons
+ * before). Clocks of tags and
  * counters of sensors go on. Call radio_clock() after it. */
 void roll_use(struct roll *r, struct radio *radio);
 

@@ -123,6 +123,26 @@ static inline void noren_beacon_ad(const uint8_t uuid[16], uint16_t major, uint1
     wr_u8(&w, (uint8_t)power_1m_dbm);
 }
 
+/** What noren.member.forgotten names a member by, so that only who knows the name knows whom: 32 hex digits
+ * of HMAC-SHA256(receipt as text, "noren-forget" ‖ member_ref), and a NUL. */
+static inline void noren_forget_digest(const char *receipt, const char *member_ref,
+                                       char ret_digest[33])
+{
+    static const char digits[] = "0123456789abcdef";
+    uint8_t msg[12 + NOREN_ID_SIZE] = "noren-forget", mac[32];
+    size_t n = strlen(member_ref);
+
+    n = n < NOREN_ID_SIZE ? n : NOREN_ID_SIZE;
+    for (size_t i = 0; i < n; i++)
+        msg[12 + i] = (uint8_t)member_ref[i];
+    noren_hmac_sha256((const uint8_t *)receipt, strlen(receipt), msg, 12 + n, mac);
+    for (int i = 0; i < 16; i++) {
+        ret_digest[2 * i] = digits[mac[i] >> 4];
+        ret_digest[2 * i + 1] = digits[mac[i] & 15];
+    }
+    ret_digest[32] = '\0';
+}
+
 #define NOREN_NODE_AD_SIZE 31
 #define NOREN_NODE_VERSION 1
 

@@ -30,7 +30,7 @@ const channels = Object.entries(api.channels).filter(here).map(([name, c]) => {
 const ADDRESS = /(?:^|[^0-9a-fA-F:])(?:[0-9a-fA-F]{2}[:-]){5}[0-9a-fA-F]{2}(?![0-9a-fA-F:])/;
 const EMAIL = /[\w.+-]+@[\w-]+\.\w{2,}/;
 const PHONE = /(?:^|\D)(?:\+81|0[789]0)[- ]?\d{4}[- ]?\d{4}(?:\D|$)/;
-const TYPE_CLASS = { visit: 'visit', shelf: 'stock', stock: 'stock', offer: 'offer', alert: 'alert', sensor: 'alert', gateway: 'gateway', hold: 'hold', task: 'task', kpi: 'kpi' };
+const TYPE_CLASS = { visit: 'visit', shelf: 'stock', stock: 'stock', offer: 'offer', alert: 'alert', sensor: 'alert', gateway: 'gateway', hold: 'hold', task: 'task', kpi: 'kpi', member: 'gateway' };
 
 const problems = [];
 const seen = { messages: 0, events: 0, repeats: 0, types: new Set(), channels: new Set() };

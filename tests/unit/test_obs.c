@@ -73,9 +73,9 @@ static void random_sighting(uint64_t *s, const struct plan *p, struct obs *o)
 
 static struct obs random_obs(uint64_t *s, const struct plan *p)
 {
-    static const enum obs_kind kinds[] = {OBS_TICK,        OBS_CLOCK,      OBS_SIGHTING, OBS_CELL,
-                                          OBS_MASS,        OBS_NODE,       OBS_COMMAND,  OBS_SALE,
-                                          OBS_TEMPERATURE, OBS_CALIBRATION};
+    static const enum obs_kind kinds[] = {
+        OBS_TICK,    OBS_CLOCK, OBS_SIGHTING,    OBS_CELL,        OBS_MASS,    OBS_NODE,
+        OBS_COMMAND, OBS_SALE,  OBS_TEMPERATURE, OBS_CALIBRATION, OBS_CHECKIN, OBS_FORGET};
     struct obs o;
 
     memset(&o, 0, sizeof(o));
@@ -128,6 +128,14 @@ static struct obs random_obs(uint64_t *s, const struct plan *p)
     } else if (o.kind == OBS_TEMPERATURE) {
         random_id(s, o.u.temperature.sensor);
         o.u.temperature.temperature_mc = (int32_t)random_i64(s);
+    } else if (o.kind == OBS_CHECKIN) {
+        random_id(s, o.u.checkin.member_ref);
+        o.u.checkin.consent = (uint8_t)(next_random(s) % 16);
+        o.u.checkin.bucket = (uint16_t)next_random(s);
+        o.u.checkin.path = (enum id_path)(next_random(s) % 5);
+        o.u.checkin.at_us = random_i64(s);
+    } else if (o.kind == OBS_FORGET) {
+        random_id(s, o.u.forget);
     }
     return o;
 }

@@ -242,14 +242,14 @@ static void test_members_parts(void **state UNUSED)
     struct store store;
     char why[256];
     const int64_t now_s = NOREN_VECTOR_UNIX_S;
-    struct roster many = {json_array(), json_array(), json_array()};
+    struct roster many = {json_array(), json_array(), json_array(), json_array()};
     static struct roll roll;
     static struct radio radio;
     struct roster_parts parts;
     struct member who;
     char error[PLAN_ERROR_SIZE];
 
-    struct roster none = {json_array(), json_array(), json_array()};
+    struct roster none = {json_array(), json_array(), json_array(), json_array()};
 
     assert_int_equal(store_open(&store, ":memory:", why), 0);
     assert_true(store_run(&store,

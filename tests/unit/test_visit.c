@@ -138,7 +138,7 @@ static void test_life_of_a_visit(void UNUSED **state)
                 nth(EVENT_VISIT_ZONE, 1)->t_us - S);
     assert_int_equal(count(EVENT_VISIT_QUALIFIED), 1);
     assert_int_equal(nth(EVENT_VISIT_QUALIFIED, 0)->u.visit_qualified.dwell_us, VISIT_QUALIFY_US);
-    assert_int_equal(rows_n, 2); /* the visit and the counter */
+    assert_int_equal(rows_n, 3); /* the visit, the counter, and that it has counted today */
 
     assert_int_equal(tick(t), t - S / 2 + TRACK_LEAVE_US);
     assert_int_equal(tick(t - S / 2 + TRACK_LEAVE_US), t - S / 2 + TRACK_GONE_US);
@@ -148,7 +148,7 @@ static void test_life_of_a_visit(void UNUSED **state)
     assert_string_equal(closed->visit_id, "v1");
     assert_string_equal(closed->reason, "silence");
     assert_int_equal(closed->dwell_us, t - S / 2);
-    assert_int_equal(rows_n, 1);
+    assert_int_equal(rows_n, 2);
     assert_int_equal(people->locate.tracks_n + people->visits.used_n, 0);
 
     stay(1000 * S, 1005 * S, "m-1", 0);
@@ -325,7 +325,7 @@ static void assert_paired(void)
         }
         assert_int_equal(closed, 1);
     }
-    assert_int_equal(rows_n, 1);
+    assert_int_equal(rows_n, 2); /* the counter, and that it has counted */
 }
 
 static void test_restart_at_every_step(void UNUSED **state)
@@ -378,6 +378,134 @@ static void test_bad_rows_are_refused(void UNUSED **state)
     assert_int_equal(people_restore(people, plan, &r), 0);
 }
 
+/* --- other evidence ---------------------------------------------------------------------------- */
+
+static void check_in(int64_t t_us, const char *ref, enum id_path path, int64_t at_us)
+{
+    struct obs o = {.t_us = t_us, .kind = OBS_CHECKIN};
+
+    snprintf(o.u.checkin.member_ref, NOREN_ID_SIZE, "%s", ref);
+    o.u.checkin.consent = CONSENT_ALL;
+    o.u.checkin.path = path;
+    o.u.checkin.at_us = at_us;
+    feed(&o);
+}
+
+static void set_clock(int64_t t_us, int64_t local_us)
+{
+    struct obs o = {.t_us = t_us, .kind = OBS_CLOCK};
+
+    o.u.clock.utc_us = local_us - 9 * 3600 * S;
+    o.u.clock.local_us = 9 * 3600 * S;
+    o.u.clock.quality = CLOCK_SYNCED;
+    feed(&o);
+}
+
+/* Silence does not end a visit before its evidence is worn out, and does soon after; a restart in between. */
+static void test_checkin_lasts(void UNUSED **state)
+{
+    int64_t t = 10 * S;
+
+    check_in(t, "m-1", PATH_LINE, t - 60 * S);
+    assert_int_equal(count(EVENT_VISIT_OPENED), 1);
+    assert_int_equal(nth(EVENT_VISIT_OPENED, 0)->u.visit_opened.confidence, 600);
+    assert_string_equal(nth(EVENT_VISIT_OPENED, 0)->u.visit_opened.evidence.e[0].path, "line");
+    assert_int_equal(count(EVENT_VISIT_ZONE), 0); /* where is not known */
+    while (t < 13 * 60 * S)
+        t = tick(t);
+    restart();
+    for (t = 13 * 60 * S; t < 15 * 60 * S; t += S)
+        tick(t);
+    assert_int_equal(count(EVENT_VISIT_CLOSED), 0);
+    for (; t < 17 * 60 * S; t += S)
+        tick(t);
+    assert_int_equal(count(EVENT_VISIT_CLOSED), 1);
+    assert_int_equal(count(EVENT_VISIT_OPENED), 1);
+    assert_int_equal(rows_n, 1);
+}
+
+/* Two kinds of evidence, one visit; heard by a radio too, it has a zone. */
+static void test_evidence_is_one_visit(void UNUSED **state)
+{
+    const struct evidence_list *list;
+
+    check_in(0, "m-1", PATH_DOOR, 0);
+    (void)stay(S, 20 * S, "m-1", 0);
+    assert_zone(0, "zone 0", "");
+    check_in(70 * S, "m-1", PATH_CHECKIN, 70 * S); /* silent since 20 s, no longer in a zone */
+    assert_zone(1, "", "zone 0");
+    assert_int_equal(count(EVENT_VISIT_QUALIFIED), 1);
+    list = &nth(EVENT_VISIT_QUALIFIED, 0)->u.visit_qualified.evidence;
+    assert_int_equal(list->n, 3);
+    assert_int_equal(count(EVENT_VISIT_OPENED), 1);
+}
+
+static void test_checkin_without_consent(void UNUSED **state)
+{
+    struct obs o = {.t_us = S, .kind = OBS_CHECKIN, .u.checkin.path = PATH_DOOR};
+
+    strcpy(o.u.checkin.member_ref, "m-1");
+    o.u.checkin.consent = CONSENT_ALL & ~CONSENT_PRESENCE;
+    feed(&o);
+    assert_int_equal(events_n, 0);
+    assert_int_equal(people->locate.tracks_n, 0);
+    check_in(2 * S, "m-1", PATH_DOOR, 2 * S);
+    assert_int_equal(count(EVENT_VISIT_OPENED), 1);
+    o.t_us = 3 * S;
+    feed(&o); /* taken back */
+    assert_string_equal(nth(EVENT_VISIT_CLOSED, 0)->u.visit_closed.reason, "consent");
+}
+
+/* Once a day, in opening hours, also after a restart. */
+static void test_counts_once_a_day(void UNUSED **state)
+{
+    const int64_t day = (int64_t)20000 * 24 * 3600 * S, hour = 3600 * S;
+    int64_t t = 0;
+
+    plan->open_min = 10 * 60;
+    plan->close_min = 21 * 60;
+    set_clock(0, day + 9 * hour + 50 * 60 * S);
+    t = stay(S, 120 * S, "m-1", 0);
+    assert_int_equal(count(EVENT_VISIT_QUALIFIED), 0); /* the door is closed */
+    t = stay(t, 12 * 60 * S, "m-1", 0);
+    assert_int_equal(count(EVENT_VISIT_QUALIFIED), 1);
+    t += 200 * S;
+    tick(t);
+    assert_int_equal(count(EVENT_VISIT_CLOSED), 1);
+    restart();
+    set_clock(t, day + 11 * hour);
+    t = stay(t, t + 300 * S, "m-1", 0);
+    assert_int_equal(count(EVENT_VISIT_OPENED), 2);
+    assert_int_equal(count(EVENT_VISIT_QUALIFIED), 1);
+    t += 200 * S;
+    tick(t);
+    set_clock(t, day + 35 * hour); /* eleven, the day after */
+    stay(t, t + 300 * S, "m-1", 0);
+    assert_int_equal(count(EVENT_VISIT_QUALIFIED), 2);
+}
+
+/* Nothing is told of who is forgotten, not even that the visit ends; all rows but the counter go. */
+static void test_forget(void UNUSED **state)
+{
+    struct obs o = {.t_us = 100 * S, .kind = OBS_FORGET};
+    int64_t t = stay(S, 90 * S, "m-1", 0);
+
+    assert_int_equal(count(EVENT_VISIT_QUALIFIED), 1);
+    assert_int_equal(rows_n, 3);
+    events_n = 0;
+    strcpy(o.u.forget, "m-1");
+    feed(&o);
+    assert_int_equal(events_n, 0);
+    assert_int_equal(rows_n, 1);
+    assert_int_equal(people->locate.tracks_n + people->visits.used_n, 0);
+    assert_null(memmem(people, sizeof(*people), "m-1", 4));
+    for (t = 100 * S; t < 400 * S; t += S)
+        tick(t);
+    assert_int_equal(events_n, 0);
+    stay(t, t + 90 * S, "m-1", 0); /* a new list has the name again: somebody new */
+    assert_int_equal(count(EVENT_VISIT_QUALIFIED), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -392,6 +520,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_restart_at_every_step, setup, teardown),
         cmocka_unit_test_setup_teardown(test_reboot_starts_the_clock_again, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bad_rows_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_checkin_lasts, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_evidence_is_one_visit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_checkin_without_consent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_counts_once_a_day, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_forget, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

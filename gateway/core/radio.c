@@ -314,8 +314,12 @@ static size_t hear_report(struct radio *r, const struct radio_in *in,
             r->counters.crowded++;
     }
     if ((report->address_type & 1) == 0 ||
-        !tags_resolve_address(&r->tags, report->address, in->t_us, &tag) ||
-        !hear_tag(r, in, &tag, report->rssi_dbm, n < room ? &ret[n] : &o))
+        !tags_resolve_address(&r->tags, report->address, in->t_us, &tag)) {
+        if (d.n == 0) /* nothing that we know sends what we know nothing of */
+            crowd_hear(&r->crowd, report->address, in->receiver, report->rssi_dbm, in->t_us);
+        return n;
+    }
+    if (!hear_tag(r, in, &tag, report->rssi_dbm, n < room ? &ret[n] : &o))
         return n;
     if (n == room)
         r->counters.crowded++;

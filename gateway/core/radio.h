@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/crowd.h"
 #include "core/decode.h"
 #include "core/hci.h"
 #include "core/limits.h"
@@ -83,7 +84,7 @@ struct radio_sensor {
 #define RADIO_TRIES_PER_S 16
 
 /** All state of reception. `members` and `tags` may be replaced at any time between two calls
- * (core/members.h says how); call radio_clock() right after. About 40 KB besides their own blocks. */
+ * (core/members.h says how); call radio_clock() right after. About 100 KB besides their own blocks. */
 struct radio {
     struct members members;
     struct tags tags;
@@ -94,6 +95,7 @@ struct radio {
     struct radio_node nodes[RADIO_NODES_MAX];
     size_t nodes_n;
     struct hci_chains chains;
+    struct crowd crowd; /**< of who is unknown; counts nobody until crowd_salt() */
     struct radio_counters counters;
 };
 

@@ -81,6 +81,7 @@ size_t control_counters(const struct norend *d, int64_t now_us,
         {"adverts_lost", health.u.gateway_health.adverts_lost},
         {"tokens_resolved", d->engine.radio.counters.tokens_resolved},
         {"tokens_unknown", d->engine.radio.counters.tokens_unknown},
+        {"unknown_beyond_bound", d->engine.radio.crowd.overflow},
         {"tokens_early", d->engine.radio.counters.tokens_early},
         {"tokens_late", d->engine.radio.counters.tokens_late},
         {"tags_resolved", d->engine.radio.counters.tags_resolved},
@@ -226,6 +227,28 @@ static void print_banks(const struct norend *d, struct json *j)
     json_close(j, ']');
 }
 
+/* Unknown phones by receiver, in the last five minutes; null below five. */
+static void print_crowd(const struct norend *d, struct json *j)
+{
+    const struct plan *plan = d->engine.plan;
+
+    json_key(j, "unknown_devices");
+    json_open(j, '[');
+    for (uint16_t i = 0; i < plan->receivers_n; i++) {
+        uint32_t n = crowd_count(&d->engine.radio.crowd, i);
+
+        json_open(j, '{');
+        json_key_str(j, "receiver", plan->receivers[i].id);
+        json_key(j, "devices");
+        if (n > 0)
+            json_i64(j, n);
+        else
+            json_nil(j);
+        json_close(j, '}');
+    }
+    json_close(j, ']');
+}
+
 static void print_status(const struct norend *d, struct json *j)
 {
     const struct db_identity *id = db_identity(d->db);
@@ -248,6 +271,7 @@ static void print_status(const struct norend *d, struct json *j)
     json_key_i64(j, "members_revision", d->engine.roll.in_force ? d->engine.roll.revision : -1);
     json_key_bool(j, "members_at_rest", d->engine.vault != NULL);
     uplink_print(d, j);
+    print_crowd(d, j);
     print_counters(d, j, now_us);
     control_print_lights(d, j);
     print_beacon(d, j);

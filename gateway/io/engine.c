@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "io/clock.h"
 #include "io/config.h"
@@ -168,6 +169,14 @@ void engine_second(struct engine *e)
     int64_t utc_us = clock_utc_us(&quality);
 
     radio_clock(&e->radio, utc_us, quality);
+    if (crowd_wants_salt(&e->radio.crowd, clock_boot_us())) {
+        uint8_t salt[CROWD_SALT_SIZE];
+
+        /* without random numbers nobody is counted for longer than with the salt before */
+        if (getrandom(salt, sizeof(salt), 0) == (ssize_t)sizeof(salt))
+            crowd_salt(&e->radio.crowd, salt, clock_boot_us());
+        explicit_bzero(salt, sizeof(salt));
+    }
 }
 
 void engine_clock(struct engine *e, int64_t now_us)

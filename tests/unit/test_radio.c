@@ -423,6 +423,24 @@ static void test_crowded(void **state)
     free(f);
 }
 
+/* Who is nobody's counts for the crowd; members, staff and what sends a format of ours do not. */
+static void test_crowd(void **state)
+{
+    const uint8_t apple[] = {4, 0xff, 0x4c, 0x00, 0x10},
+                  bthome[] = {6, 0x16, 0xd2, 0xfc, 0x40, 0x01, 0x61};
+    struct fixture *f = make();
+    uint8_t ad[18], packet[257];
+
+    (void)state;
+    token_ad(0, ad);
+    crowd_salt(&f->radio.crowd, (const uint8_t[CROWD_SALT_SIZE]){1}, 0);
+    step(f, packet, legacy(packet, RSSI, ad, bthome, NULL));
+    assert_int_equal(f->radio.crowd.seen_n, 0);
+    step(f, packet, legacy(packet, RSSI, apple, apple, NULL)); /* the same address twice */
+    assert_int_equal(f->radio.crowd.seen_n, 1);
+    free(f);
+}
+
 /* The published example (bthome.io/encryption), then played back, forged, and in the clear. */
 static void test_sensor(void **state)
 {
@@ -480,6 +498,7 @@ int main(void)
         cmocka_unit_test(test_tags),
         cmocka_unit_test(test_crowded),
         cmocka_unit_test(test_sensor),
+        cmocka_unit_test(test_crowd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -35,7 +35,7 @@ step "broker, headquarters, subscriber"
 cp "$here"/shop/*.json "$work/config/"
 sed -i "s|^members = .*|members = $here/shop/members.json|" "$work/hq.conf"
 sed -i "s|^host = .*|host = 10.0.2.100|; s|^port = .*|port = 8883|; s|^board = .*|board = $here/shop/board.conf|
-    s|^data_dir = .*|data_dir = /data/noren|; s|^run_dir = .*|run_dir = /run/noren|" "$work/config/noren.conf"
+    s|^data_dir = .*|data_dir = /data/noren|; s|^run_dir = .*|run_dir = /run/noren|; /^key_dir = /d; s|^\[mqtt\]|key_dir = /data/keys\n&|" "$work/config/noren.conf"
 beacon_key=000102030405060708090a0b0c0d0e0f
 echo $beacon_key >"$work/config/beacon.key"
 cat >>"$work/config/noren.conf" <<CONF

@@ -75,6 +75,7 @@ static int64_t do_due(struct norend *d, int64_t now_us)
         if (complaint != NULL)
             log_line(LOG_LEVEL_WARNING, "%s", complaint);
         engine_second(&d->engine);
+        desired_second(d, now_us);
         keep_recording(d);
         norend_pet(d, now_us);
         metrics_write(d, now_us);
@@ -85,6 +86,7 @@ static int64_t do_due(struct norend *d, int64_t now_us)
 
         engine_clock(&d->engine, now_us);
         engine_expire_members(&d->engine);
+        command_minute(d, now_us);
         engine_emit(&d->engine, &health, now_us);
         d->next_minute_us = now_us + MINUTE_US;
     }
@@ -94,6 +96,7 @@ static int64_t do_due(struct norend *d, int64_t now_us)
     if (now_us >= db_deadline(d->db) && norend_commit(d, now_us) != 0)
         return -EUCLEAN;
     deliver_pump(d->deliver, now_us);
+    command_pump(d);
     if (db_backup_step(d->db) == 1)
         return now_us + BACKUP_TURN_US;
     next_us = act(d, now_us);
@@ -258,8 +261,10 @@ int main(int argc, char **argv)
         return usage(stderr);
     if (norend_configure(&daemon_state, dir, &plan) != 0)
         return EXIT_FAILURE;
-    if (!check)
+    if (!check) {
+        desired_load(&daemon_state, &plan);
         return serve(&daemon_state, &plan);
+    }
     if (daemon_state.config.role == ROLE_RECEIVER)
         printf("%s: ok: receiver with %u radios and %u banks of cells\n", dir,
                daemon_state.config.board.radios_n, daemon_state.config.board.banks_n);

@@ -42,10 +42,13 @@ struct shelf_at shelf_at(struct shelf *s, const struct plan *plan, uint16_t inde
  * that is free. */
 void shelf_assign_slots(uint16_t *slots, const uint16_t *old, uint16_t n)
 {
-    uint16_t was[PRODUCTS_MAX], next = 0;
+    uint16_t was[PRODUCTS_MAX], next = 0, old_n = n;
     bool used[PRODUCTS_MAX] = {false};
 
-    memcpy(was, slots, n * sizeof(was[0]));
+    for (uint16_t i = 0; i < n; i++) /* the old plan may have been the longer one */
+        if (old[i] != NO_INDEX && old[i] >= old_n)
+            old_n = (uint16_t)(old[i] + 1);
+    memcpy(was, slots, old_n * sizeof(was[0]));
     for (uint16_t i = 0; i < n; i++)
         if (old[i] != NO_INDEX)
             used[was[old[i]]] = true;

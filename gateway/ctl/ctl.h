@@ -43,6 +43,7 @@ int cmd_locate(int argc, char **argv);
 int cmd_calibrate(int argc, char **argv);
 int cmd_checkin(int argc, char **argv);
 int cmd_forget(int argc, char **argv);
+int cmd_bundle(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_replay(int argc, char **argv);
 

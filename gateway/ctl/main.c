@@ -134,6 +134,21 @@ static const struct ctl_command commands[] = {
      "a running recording and what is at rest; headquarters is told by a digest, not by name.\n"
      "Recordings and backups made before are for you to remove.\n\n" ORDER_HELP,
      cmd_forget},
+    {"bundle",
+     "sign KIND FILE --key K --to T --revision N [--map F] | check FILE... [--key K] [--json]",
+     "make and check what headquarters signs for gateways",
+     "sign prints a signed bundle. KIND and FILE are planogram and a planogram.json (with its\n"
+     "map.json as --map), campaigns and a campaigns.json, config and an object of mqtt {host,\n"
+     "port, confirm_s} and storage {quota_mb, keep_mb, keep_h}, or keys and the PEM file of the\n"
+     "key that signs from now on. It goes to desired/KIND, retained. What a gateway would\n"
+     "refuse is not signed.\n"
+     "check says file, place and remedy; campaigns beside a planogram are checked against it.\n\n"
+     "  --key K        Ed25519 key in PEM: sign wants the private one, check either half\n"
+     "  --to T         tenant, tenant/store or tenant/store/gateway\n"
+     "  --revision N   later than the last one of this kind\n"
+     "  --map F        the map that belongs to the planogram\n"
+     "  --json         the result as JSON, one object a line\n",
+     cmd_bundle},
     {"events", "[--json]", "the events that a gateway sends, and their fields",
      "Prints the event table.\n\n"
      "  --json  an array of objects: type, class, label, fields\n",

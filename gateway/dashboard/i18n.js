@@ -5,6 +5,8 @@ const WORDS = {
   en: {
     skip: "Skip to the shelves", store: "Store", shelves: "Shelves", zones: "Members by zone", offers: "Offers",
     alerts: "Alerts", ticker: "Recent events", gateways: "Gateways",
+    commands: "Commands to gateways", noCommands: "No command was given yet.", bundleRefused: "{name} refused",
+    command_sent: "waiting", command_done: "done", command_refused: "refused", command_expired: "expired",
     ok: "In stock", low: "Low", out: "Out of stock", unknown: "Unknown",
     "sensor.fault": "sensor fault", "sensor.uncalibrated": "not calibrated", "sensor.settling": "settling", "sensor.none": "no scale",
     ofCapacity: "of {n}", atp: "ATP {n}", atpAtLeast: "ATP ≥ {n}", zone: "Zone {zone}", zoneUnknown: "Zone unknown",
@@ -30,6 +32,8 @@ const WORDS = {
   ja: {
     skip: "棚へ移動", store: "店舗", shelves: "棚", zones: "ゾーン別の会員", offers: "オファー",
     alerts: "アラート", ticker: "最近の動き", gateways: "ゲートウェイ",
+    commands: "ゲートウェイへの指示", noCommands: "指示はまだありません。", bundleRefused: "{name} は拒否されました",
+    command_sent: "応答待ち", command_done: "完了", command_refused: "拒否", command_expired: "期限切れ",
     ok: "在庫あり", low: "残りわずか", out: "品切れ", unknown: "不明",
     "sensor.fault": "センサー異常", "sensor.uncalibrated": "未校正", "sensor.settling": "計量中", "sensor.none": "計量なし",
     ofCapacity: "/ {n}", atp: "引当可能 {n}", atpAtLeast: "引当可能 {n} 以上", zone: "ゾーン {zone}", zoneUnknown: "ゾーン不明",

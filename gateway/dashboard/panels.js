@@ -1,4 +1,4 @@
-// The side panels: members by zone, alerts, offers, recent events, gateways.
+// The side panels: members by zone, alerts, offers, recent events, gateways, commands.
 
 import { el, keyed, say } from "./dom.js";
 import { ageText, lang, t, timeText, word } from "./i18n.js";
@@ -115,13 +115,29 @@ export function drawTicker(parent, rows, labels, names) {
 export function drawGateways(parent, gateways, nowMs) {
   orEmpty(parent, gateways, t("noGateways"));
   if (gateways.length === 0) return;
-  keyed(parent, gateways, (g) => g.gateway, () => line(el("i", { class: "dot", "aria-hidden": "true" }), el("b"), el("span", { class: "quiet" })),
+  keyed(parent, gateways, (g) => g.gateway, () => line(el("i", { class: "dot", "aria-hidden": "true" }), el("b"), el("span", { class: "quiet" }), el("span", { class: "refused" })),
     (node, g) => {
       node.className = "gateway";
       node.dataset.online = g.online === null ? "unknown" : String(g.online);
       say(node.querySelector("b"), g.gateway);
       const state = g.online === null ? t("neverOnline") : t(g.online ? "online" : "offline");
       say(node.querySelector(".quiet"), `${state}${g.birth?.version ? ` · v${g.birth.version}` : ""}`);
+      // a bundle that the gateway did not take, and why; what it took needs no words
+      const refused = Object.entries(g.desired ?? {}).filter(([, b]) => b.refused);
+      say(node.querySelector(".refused"), refused.map(([name, b]) => `${t("bundleRefused", { name })}: ${b.refused.error}`).join(" · "));
       say(node.querySelector("time"), g.seen_us ? t("age", { age: ageText(nowMs - g.seen_us / 1000) }) : "");
+    });
+}
+
+export function drawCommands(parent, commands) {
+  orEmpty(parent, commands, t("noCommands"));
+  if (commands.length === 0) return;
+  keyed(parent, commands.slice(0, 8), (c) => c.id, () => line(el("b"), el("em", { class: "tag" }), el("span", { class: "quiet" })),
+    (node, c) => {
+      node.className = `command ${c.status}`;
+      say(node.querySelector("b"), c.name);
+      say(node.querySelector(".tag"), t(`command_${c.status}`));
+      say(node.querySelector(".quiet"), [c.gateway, c.actor, c.answer?.error].filter(Boolean).join(" · "));
+      say(node.querySelector("time"), timeText(c.answered_us ?? c.issued_us));
     });
 }

@@ -3,14 +3,14 @@
 import { el, keyed, say } from "./dom.js";
 import { ageText, setUpLanguage, t, timeText } from "./i18n.js";
 import { Live, showStatus } from "./live.js";
-import { drawAlerts, drawGateways, drawOffers, drawTicker, drawZones } from "./panels.js";
+import { drawAlerts, drawCommands, drawGateways, drawOffers, drawTicker, drawZones } from "./panels.js";
 import { drawFixtures, tallyOf } from "./planogram.js";
 
 const EVENTS_KEPT = 200;
 const LOST_AFTER_MS = 20000;
 
 const $ = (id) => document.getElementById(id);
-const data = { stores: [], gateways: [], fixtures: [], members: [], offers: [], alerts: [] };
+const data = { stores: [], gateways: [], fixtures: [], members: [], offers: [], alerts: [], commands: [] };
 let events = [];
 let labels = {};
 let live = null;
@@ -77,6 +77,7 @@ function drawAges() {
   }
   drawZones($("zones"), ofStore(data.members), ofStore(data.fixtures), live.now());
   drawGateways($("gateways"), ofStore(data.gateways), live.now());
+  drawCommands($("commands"), ofStore(data.commands));
   drawBanner();
 }
 
@@ -103,7 +104,7 @@ function onData(name, json, ok) {
   else if (name === "labels") labels = json;
   else data[name] = json;
   // a new gateway may be a new store; stores have no notice of their own
-  if (name === "gateways") live.refresh(["stores"]);
+  if (name === "gateways") live.refresh(["stores", "commands"]);
   draw();
 }
 
@@ -118,7 +119,7 @@ function onEvent(row) {
 live = new Live({
   resources: {
     labels: "/api/event-types", stores: "/api/stores", gateways: "/api/gateways", fixtures: "/api/fixtures",
-    members: "/api/members", offers: "/api/offers", alerts: "/api/alerts", events: `/api/events?limit=${EVENTS_KEPT}`,
+    members: "/api/members", offers: "/api/offers", alerts: "/api/alerts", commands: "/api/commands", events: `/api/events?limit=${EVENTS_KEPT}`,
   },
   onData, onEvent, onStatus: () => live && (showStatus(live, t), live.refresh(["gateways"])),
 });

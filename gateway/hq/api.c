@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "hq/command.h"
+
 #define STREAM_ROWS "64"
 
 json_t *api_error(const char *what, const char *remedy)
@@ -37,7 +39,8 @@ static json_t *get_gateways(const struct api *api, const struct api_query *query
         "SELECT tenant, store, gateway, online AS \"online:bool\", online_changed_us, seen_us,"
         " birth AS \"birth:json\", occupancy AS \"occupancy:json\", (SELECT epoch FROM epoch WHERE"
         " gateway_id = gateway.id ORDER BY ordinal DESC) AS epoch, (SELECT acked FROM epoch WHERE"
-        " gateway_id = gateway.id ORDER BY ordinal DESC) AS acked"
+        " gateway_id = gateway.id ORDER BY ordinal DESC) AS acked, (SELECT body FROM desired WHERE"
+        " gateway_id = gateway.id) AS \"desired:json\""
         " FROM gateway WHERE ?1 IS NULL OR store = ?1 ORDER BY tenant, store, gateway",
         "s", query->store);
 }
@@ -187,6 +190,19 @@ static json_t *get_event_types(const struct api *api, const struct api_query *qu
     return types;
 }
 
+static int64_t utc_now_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * NOREN_US_PER_S + now.tv_nsec / 1000;
+}
+
+static json_t *get_commands(const struct api *api, const struct api_query *query)
+{
+    return command_list(api->store, query->store, query->ref, limit_or(query, 20), utc_now_us());
+}
+
 static json_t *get_health(const struct api *api, const struct api_query *query)
 {
     const struct ingest_counters *c = &api->ingest->counters;
@@ -216,7 +232,7 @@ static const struct resource {
     {"/api/fixtures", get_fixtures}, {"/api/members", get_members},
     {"/api/offers", get_offers},     {"/api/alerts", get_alerts},
     {"/api/events", get_events},     {"/api/event-types", get_event_types},
-    {"/api/health", get_health},
+    {"/api/commands", get_commands}, {"/api/health", get_health},
 };
 
 json_t *api_get(const struct api *api, const char *path, const struct api_query *query,
@@ -241,7 +257,30 @@ json_t *api_get(const struct api *api, const char *path, const struct api_query 
     *ret_status = 404;
     return api_error("no such resource", "there are /api/stores, gateways, fixtures, members, "
                                          "offers, alerts, events, events/stream, event-types, "
-                                         "health");
+                                         "commands, health");
+}
+
+json_t *api_post(const struct api *api, const char *path, const json_t *body, int *ret_status)
+{
+    const char *error = "the command cannot be stored", *remedy = "look at noren-hq's log";
+    json_t *id = NULL;
+
+    if (strcmp(path, "/api/commands") != 0) {
+        *ret_status = 404;
+        return api_error("nothing can be posted there", "POST to /api/commands");
+    }
+    *ret_status = 500;
+    if (store_begin(api->store) == 0)
+        id = command_give(api->store, body, utc_now_us(), ret_status, &error, &remedy);
+    if (id == NULL)
+        return api_error(error, remedy); /* what events brought into the transaction stays in it */
+    if (api->commanded != NULL && api->commanded(api->user) != 0) {
+        json_decref(id);
+        *ret_status = 500;
+        return api_error("the command cannot be stored", "look at noren-hq's log");
+    }
+    *ret_status = 202;
+    return json_pack("{s:o}", "id", id);
 }
 
 int api_print_stream(const struct api *api, int64_t *cursor, FILE *f)

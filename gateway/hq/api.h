@@ -1,6 +1,7 @@
-/* The JSON API: reads only. One function a resource; paths, parameters and status codes in one table.
+/* The JSON API. One function a resource; paths, parameters and status codes in one table.
  *
- * The API has no write and no login yet, so it listens on the loopback address unless told otherwise.
+ * There is no login, so it listens on the loopback address unless told otherwise; and its one write, a command to a
+ * gateway, is taken only while it does (http.c): who is logged in on HQ's machine may command.
  * Times are integers in microseconds since 1970 with _us in their name, as everywhere else.
  */
 #ifndef NOREN_HQ_API_H
@@ -25,7 +26,9 @@ struct api {
     const struct ingest *ingest;
     const struct roster *roster;
     const struct broker *broker;
-    int64_t started_us; /**< UTC */
+    int64_t started_us;           /**< UTC */
+    int (*commanded)(void *user); /**< a command waits: commit and send it; 0 or -errno */
+    void *user;
 };
 
 /** The parameters of a request; the strings are NULL when absent. */
@@ -39,6 +42,10 @@ struct api_query {
  * NULL when there is no memory. */
 json_t *api_get(const struct api *api, const char *path, const struct api_query *query,
                 int *ret_status);
+
+/** POST /api/commands with this body (hq/command.h): stored, and on its way. Sets 202 and returns {"id"}, or another
+ * status and an error. */
+json_t *api_post(const struct api *api, const char *path, const json_t *body, int *ret_status);
 
 /** {"error": what, "remedy": remedy}; a new reference. */
 json_t *api_error(const char *what, const char *remedy);

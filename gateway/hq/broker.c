@@ -10,6 +10,7 @@
 
 #include "hq/log.h"
 #include "io/relay.h"
+#include "noren/topic.h"
 
 #define QUEUE_MAX         20000 /* acks and members of every gateway after a connect */
 #define EVENTS_PER_TURN   200   /* then the pages have their turn */
@@ -25,8 +26,8 @@ struct broker {
     bool connected;
     uint32_t generation;
     char id[2 * NOREN_ID_SIZE + 16];
-    char filters[2][SUBSCRIPTION_SIZE];
-    const char *subscribe[3];
+    char filters[3][SUBSCRIPTION_SIZE];
+    const char *subscribe[4];
     char last_trouble[RELAY_TEXT_SIZE]; /* logged once while it stays the same */
 };
 
@@ -120,6 +121,8 @@ static void name_subscriptions(struct broker *b)
     snprintf(b->filters[1], SUBSCRIPTION_SIZE, "noren/1/%s/+/+/state/#", tenant);
     b->subscribe[0] = b->filters[0];
     b->subscribe[1] = b->filters[1];
+    snprintf(b->filters[2], SUBSCRIPTION_SIZE, "noren/1/%s/+/+/rsp", tenant);
+    b->subscribe[2] = b->filters[2];
 }
 
 int broker_open(struct broker **ret_broker, sd_event *loop, const struct hq_config *config,
@@ -177,6 +180,20 @@ int broker_publish(struct broker *b, const char *topic, const void *payload, siz
                                               .n = n,
                                               .qos = 1,
                                               .retain = true});
+}
+
+int broker_command(struct broker *b, const char *topic, const void *payload, size_t n,
+                   uint32_t expiry_s)
+{
+    if (!b->connected)
+        return -ENOTCONN;
+    return relay_send(b->relay, b->generation, 0,
+                      &(struct relay_message){.topic = topic,
+                                              .content_type = NOREN_CONTENT_JWS,
+                                              .payload = payload,
+                                              .n = n,
+                                              .qos = 1,
+                                              .expiry_s = expiry_s});
 }
 
 void broker_close(struct broker *b)

@@ -37,6 +37,10 @@ bool broker_connected(const struct broker *b);
 int broker_publish(struct broker *b, const char *topic, const void *payload, size_t n,
                    const char *content_type);
 
+/** Publishes a command: QoS 1, not retained; the broker drops it after `expiry_s`. The same returns. */
+int broker_command(struct broker *b, const char *topic, const void *payload, size_t n,
+                   uint32_t expiry_s);
+
 /** Says goodbye and frees; NULL is allowed. */
 void broker_close(struct broker *b);
 

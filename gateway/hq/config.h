@@ -13,7 +13,9 @@ struct hq_config {
     char key[CONFIG_PATH_SIZE];      /**< Ed25519 private key, PEM: signs all that goes down */
     char members[CONFIG_PATH_SIZE];  /**< "": no members */
     char pages[CONFIG_PATH_SIZE];    /**< folder of the web pages */
-    char replica[NOREN_ID_SIZE];     /**< "": alone; else its name among several on one database */
+    char desired
+        [CONFIG_PATH_SIZE];      /**< folder of what gateways shall have (hq/desired.h), "": none */
+    char replica[NOREN_ID_SIZE]; /**< "": alone; else its name among several on one database */
     struct {
         char host[256];
         uint32_t port;

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <microhttpd.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #include "hq/sse.h"
+
+#define POST_MAX 16384 /* bytes of a body */
 
 struct http {
     struct MHD_Daemon *daemon;
@@ -76,7 +79,7 @@ static enum MHD_Result finish_json(struct MHD_Connection *c, unsigned status, js
     MHD_add_response_header(r, "Content-Type", "application/json; charset=utf-8");
     MHD_add_response_header(r, "Cache-Control", "no-store");
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        MHD_add_response_header(r, "Allow", "GET, HEAD");
+        MHD_add_response_header(r, "Allow", "GET, HEAD, POST");
     return finish(c, status, r);
 }
 
@@ -200,34 +203,92 @@ static bool host_allowed(const struct http *h, struct MHD_Connection *c)
     return false;
 }
 
+/* The body of a request while it comes. */
+struct body {
+    size_t n;
+    bool too_long;
+    char text[POST_MAX];
+};
+
+/* A command may come from whoever is on this machine, but not through a page of somebody else's that a browser here
+ * shows: such a page can send no JSON without asking first, and says where it is from. */
+static enum MHD_Result answer_post(struct http *h, struct MHD_Connection *c, const char *path,
+                                   const struct body *body)
+{
+    const char *type = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Content-Type");
+    const char *origin = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Origin");
+    const char *host = MHD_lookup_connection_value(c, MHD_HEADER_KIND, "Host");
+    json_t *request, *answer;
+    int status = 500;
+
+    if (!h->loopback)
+        return finish_json(c, MHD_HTTP_FORBIDDEN,
+                           api_error("commands are taken on the loopback address only",
+                                     "send it from HQ's machine, with http_bind = 127.0.0.1"));
+    if (origin != NULL &&
+        (host == NULL || strncmp(origin, "http://", 7) != 0 || strcmp(origin + 7, host) != 0))
+        return finish_json(c, MHD_HTTP_FORBIDDEN,
+                           api_error("not from one of our pages", "open the page of this server"));
+    if (type == NULL || strncmp(type, "application/json", 16) != 0)
+        return finish_json(c, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+                           api_error("not JSON", "send Content-Type: application/json"));
+    if (body->too_long)
+        return finish_json(c, MHD_HTTP_CONTENT_TOO_LARGE,
+                           api_error("longer than any command", "at most 16 KB are taken"));
+    request = json_loadb(body->text, body->n, JSON_REJECT_DUPLICATES, NULL);
+    if (request == NULL)
+        return finish_json(c, MHD_HTTP_BAD_REQUEST, api_error("not valid JSON", "send an object"));
+    answer = api_post(h->api, path, request, &status);
+    json_decref(request);
+    return finish_json(c, (unsigned)status, answer);
+}
+
 static enum MHD_Result answer(void *user, struct MHD_Connection *c, const char *path,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_n, void **state)
 {
-    static char seen;
     struct http *h = user;
-    bool head = strcmp(method, "HEAD") == 0;
+    bool head = strcmp(method, "HEAD") == 0, post = strcmp(method, "POST") == 0;
+    struct body *body = *state;
 
     (void)version;
-    (void)upload;
-    if (*state == NULL) { /* headers only; MHD calls again when the request is complete */
-        *state = &seen;
-        return MHD_YES;
+    if (body ==
+        NULL) { /* headers only; MHD calls again with the body and when the request is complete */
+        body = calloc(1, post ? sizeof(*body) : offsetof(struct body, text));
+        *state = body;
+        return body != NULL ? MHD_YES : MHD_NO;
     }
-    if (*upload_n != 0) { /* nobody asked for a body */
+    if (*upload_n != 0) {
+        body->too_long |= !post || *upload_n > POST_MAX - body->n;
+        if (!body->too_long) {
+            memcpy(body->text + body->n, upload, *upload_n);
+            body->n += *upload_n;
+        }
         *upload_n = 0;
         return MHD_YES;
     }
-    if (!head && strcmp(method, "GET") != 0)
+    if (!head && !post && strcmp(method, "GET") != 0)
         return finish_json(c, MHD_HTTP_METHOD_NOT_ALLOWED,
-                           api_error("this API only reads", "use GET"));
+                           api_error("no such method here", "use GET, or POST to /api/commands"));
     if (!host_allowed(h, c))
         return finish_json(c, MHD_HTTP_MISDIRECTED_REQUEST,
                            api_error("not a name of this machine",
                                      "use http://localhost, or set http_bind to serve others"));
+    if (post)
+        return answer_post(h, c, path, body);
     if (strncmp(path, "/api/", 5) == 0)
         return answer_api(h, c, path, head);
     return answer_page(h, c, path);
+}
+
+static void completed(void *user, struct MHD_Connection *c, void **state,
+                      enum MHD_RequestTerminationCode why)
+{
+    (void)user;
+    (void)c;
+    (void)why;
+    free(*state);
+    *state = NULL;
 }
 
 /* Parses the numeric address to bind. */
@@ -274,7 +335,8 @@ int http_open(struct http **ret_http, const struct hq_config *config, const stru
         errno = 0;
         h->daemon = MHD_start_daemon(flags, 0, NULL, NULL, answer, h, MHD_OPTION_SOCK_ADDR,
                                      (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT, 256u,
-                                     MHD_OPTION_CONNECTION_TIMEOUT, 60u, MHD_OPTION_END);
+                                     MHD_OPTION_CONNECTION_TIMEOUT, 60u,
+                                     MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
         if (h->daemon == NULL)
             r = errno != 0 ? -errno : -EIO;
     }

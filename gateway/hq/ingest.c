@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hq/ack.h"
+#include "hq/command.h"
 #include "hq/state.h"
 
 static const char last_event_sql[] = "SELECT max(id) FROM event";
@@ -209,6 +210,20 @@ static enum refusal take_state(struct ingest *in, const struct topic *t, int64_t
     return REFUSAL_NONE;
 }
 
+static enum refusal take_answer(struct ingest *in, int64_t gateway_id, const json_t *json,
+                                int64_t utc_us)
+{
+    int r = command_answered(in->store, gateway_id, json, utc_us);
+
+    if (r == -EINVAL)
+        return refuse(in, REFUSAL_ANSWER);
+    if (r < 0)
+        fail(in);
+    else
+        in->changed |= r;
+    return REFUSAL_NONE;
+}
+
 enum refusal ingest_message(struct ingest *in, const char *topic, const void *payload, size_t n,
                             bool retained, int64_t utc_us)
 {
@@ -218,9 +233,9 @@ enum refusal ingest_message(struct ingest *in, const char *topic, const void *pa
     in->counters.messages++;
     if (topic_parse(topic, &t) < 0)
         return refuse(in, REFUSAL_TOPIC);
-    if (t.kind == TOPIC_EVENT && retained)
+    if ((t.kind == TOPIC_EVENT || t.kind == TOPIC_ANSWER) && retained)
         return refuse(in, REFUSAL_RETAINED);
-    if (n > MESSAGE_MAX || (n == 0 && t.kind == TOPIC_EVENT))
+    if (n > MESSAGE_MAX || (n == 0 && (t.kind == TOPIC_EVENT || t.kind == TOPIC_ANSWER)))
         return refuse(in, REFUSAL_SIZE);
     if (n > 0) {
         json = json_loadb(payload, n, JSON_REJECT_DUPLICATES, NULL);
@@ -236,8 +251,9 @@ enum refusal ingest_message(struct ingest *in, const char *topic, const void *pa
         fail(in);
     } else {
         note_seen(in, &t, gateway_id, json, retained, utc_us);
-        why = t.kind == TOPIC_EVENT ? take_events(in, &t, gateway_id, json, utc_us)
-                                    : take_state(in, &t, gateway_id, json, utc_us);
+        why = t.kind == TOPIC_EVENT    ? take_events(in, &t, gateway_id, json, utc_us)
+              : t.kind == TOPIC_ANSWER ? take_answer(in, gateway_id, json, utc_us)
+                                       : take_state(in, &t, gateway_id, json, utc_us);
     }
     json_decref(json);
     return why;

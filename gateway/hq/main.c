@@ -21,12 +21,15 @@
 #include "hq/ack.h"
 #include "hq/api.h"
 #include "hq/broker.h"
+#include "hq/command.h"
 #include "hq/config.h"
+#include "hq/desired.h"
 #include "hq/http.h"
 #include "hq/ingest.h"
 #include "hq/log.h"
 #include "hq/roster.h"
 #include "hq/store.h"
+#include "io/file.h"
 #include "io/jws.h"
 #include "noren/topic.h"
 #include "noren/units.h"
@@ -54,6 +57,7 @@ struct hq {
     int64_t forgotten_n;  /* receipts that the roster honours already */
     uint32_t date;        /* UTC date the published day keys are centred on */
     bool commit_trouble;
+    char desired_trouble[DESIRED_ERROR_SIZE]; /* logged once while it stays the same */
     bool refusal_logged[REFUSALS];
 };
 
@@ -134,6 +138,94 @@ static void publish_members(struct hq *hq, int64_t gateway_id)
     roster_parts_free(&parts);
 }
 
+/* What the folder `desired` has for a gateway; `all`, or what is new. */
+static void publish_desired(struct hq *hq, int64_t gateway_id, bool all)
+{
+    static const enum bundle_kind KINDS[] = {BUNDLE_PLANOGRAM, BUNDLE_CAMPAIGNS, BUNDLE_CONFIG};
+    char to[BUNDLE_TO_SIZE], store_name[NOREN_ID_SIZE], topic[ACK_TOPIC_SIZE];
+    sqlite3_stmt *stmt = store_bind(
+        &hq->store, "SELECT tenant, store, gateway FROM gateway WHERE id = ?", "i", gateway_id);
+
+    if (hq->config.desired[0] == '\0' || stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW)
+        return;
+    snprintf(to, sizeof(to), "%s/%s/%s", (const char *)sqlite3_column_text(stmt, 0),
+             (const char *)sqlite3_column_text(stmt, 1),
+             (const char *)sqlite3_column_text(stmt, 2));
+    snprintf(store_name, sizeof(store_name), "%s", (const char *)sqlite3_column_text(stmt, 1));
+    sqlite3_reset(stmt);
+    for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
+        char *payload = NULL, error[DESIRED_ERROR_SIZE] = "";
+        bool is_new = false;
+        int r = store_begin(&hq->store);
+
+        if (r == 0)
+            r = desired_make(&hq->store, hq->config.desired, KINDS[i], gateway_id, to, store_name,
+                             utc_now_us() / NOREN_US_PER_S, &payload, &is_new, error);
+        int committed = store_commit(&hq->store);
+        snprintf(topic, sizeof(topic), "noren/1/%s/" NOREN_TOPIC_DESIRED, to,
+                 bundle_name(KINDS[i]));
+        if (r == 1 && payload != NULL && committed == 0 && (is_new || all))
+            publish_signed(hq, topic, payload);
+        if (r < 0 && r != -ENOENT && strcmp(hq->desired_trouble, error) != 0) {
+            memcpy(hq->desired_trouble, error, sizeof(error));
+            hq_log(HQ_ERROR, "%s; not published", error);
+        }
+        free(payload);
+    }
+}
+
+static void publish_all_desired(struct hq *hq, int64_t gateway_id)
+{
+    publish_desired(hq, gateway_id, true);
+}
+
+static void publish_new_desired(struct hq *hq, int64_t gateway_id)
+{
+    publish_desired(hq, gateway_id, false);
+}
+
+/* The chain of keys is signed already, by each key for the next. */
+static void publish_keys(struct hq *hq, int64_t gateway_id)
+{
+    char path[CONFIG_PATH_SIZE + 16], topic[ACK_TOPIC_SIZE], *chain = NULL;
+    sqlite3_stmt *stmt;
+    size_t n;
+
+    snprintf(path, sizeof(path), "%s/keys.jws", hq->config.desired);
+    if (hq->config.desired[0] == '\0' || file_read(path, 1 << 20, &chain, &n) != 0)
+        return;
+    stmt = store_bind(&hq->store, "SELECT tenant, store, gateway FROM gateway WHERE id = ?", "i",
+                      gateway_id);
+    if (stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW) {
+        snprintf(topic, sizeof(topic), NOREN_TOPIC_ROOT "/" NOREN_TOPIC_DESIRED,
+                 (const char *)sqlite3_column_text(stmt, 0),
+                 (const char *)sqlite3_column_text(stmt, 1),
+                 (const char *)sqlite3_column_text(stmt, 2), "keys");
+        (void)broker_publish(hq->broker, topic, chain, n, NOREN_CONTENT_JWS);
+    }
+    sqlite3_reset(stmt);
+    free(chain);
+}
+
+/* Commands that wait for an answer and were not sent for a while. */
+static void send_commands(struct hq *hq)
+{
+    int64_t now_us = utc_now_us();
+    struct command_out out;
+
+    if (!broker_connected(hq->broker) || store_begin(&hq->store) < 0)
+        return;
+    while (command_next(&hq->store, now_us - COMMAND_RESEND_US, now_us, &out) == 1) {
+        int64_t left_s = (out.expires_us - now_us) / NOREN_US_PER_S + 1;
+        char *token = NULL;
+
+        if (jws_sign(hq->key, out.envelope, strlen(out.envelope), &token) == 0)
+            (void)broker_command(hq->broker, out.topic, token, strlen(token), (uint32_t)left_s);
+        free(token);
+        free(out.envelope);
+    }
+}
+
 static void for_each_id(struct hq *hq, const char *sql, void (*call)(struct hq *, int64_t))
 {
     json_t *rows = store_rows(&hq->store, sql, "");
@@ -200,6 +292,10 @@ static void commit(struct hq *hq)
     honour_forgotten(hq);
     for (int i = 0; i < result.gateways_n; i++)
         publish_members(hq, result.gateways[i]);
+    for (int i = 0; i < result.gateways_n; i++) {
+        publish_keys(hq, result.gateways[i]);
+        publish_desired(hq, result.gateways[i], true);
+    }
     if (result.changed != 0 && hq->http != NULL)
         http_notify(hq->http, result.changed);
 }
@@ -236,8 +332,12 @@ static void on_connected(void *user)
     struct hq *hq = user;
 
     commit(hq);
+    for_each_id(hq, "SELECT id FROM gateway", publish_keys);
     for_each_id(hq, "SELECT id FROM epoch", publish_ack);
     publish_all_members(hq);
+    for_each_id(hq, "SELECT id FROM gateway", publish_all_desired);
+    send_commands(hq);
+    commit(hq);
 }
 
 static int on_minute(sd_event_source *source, uint64_t due_us, void *user)
@@ -249,6 +349,8 @@ static int on_minute(sd_event_source *source, uint64_t due_us, void *user)
         commit(hq);
         publish_all_members(hq);
     }
+    commit(hq);
+    for_each_id(hq, "SELECT id FROM gateway", publish_new_desired);
     sd_event_source_set_time_relative(source, 60 * NOREN_US_PER_S);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -270,6 +372,8 @@ static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
 
     (void)due_us;
     http_tick(hq->http);
+    send_commands(hq);
+    commit(hq);
     sd_event_source_set_time_relative(source, TICK_US);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -291,6 +395,19 @@ static int on_peer(sd_event_source *source, uint64_t due_us, void *user)
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
 
+/* The command is on the disk before it is on its way. */
+static int on_commanded(void *user)
+{
+    struct hq *hq = user;
+
+    commit(hq);
+    if (hq->commit_trouble)
+        return -EIO;
+    send_commands(hq);
+    commit(hq);
+    return 0;
+}
+
 static int open_http(struct hq *hq)
 {
     const struct hq_config *c = &hq->config;
@@ -299,6 +416,8 @@ static int open_http(struct hq *hq)
                            .ingest = &hq->ingest,
                            .roster = &hq->roster,
                            .broker = hq->broker,
+                           .commanded = on_commanded,
+                           .user = hq,
                            .started_us = utc_now_us()};
     int r = http_open(&hq->http, c, &hq->api);
     if (r < 0) {

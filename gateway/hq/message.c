@@ -167,6 +167,12 @@ int topic_parse(const char *text, struct topic *ret)
     } else if (strcmp(text, "state/gateway") == 0) {
         t.kind = TOPIC_GATEWAY;
         text += strlen(text);
+    } else if (strcmp(text, "state/desired") == 0) {
+        t.kind = TOPIC_DESIRED;
+        text += strlen(text);
+    } else if (strcmp(text, "rsp") == 0) {
+        t.kind = TOPIC_ANSWER;
+        text += strlen(text);
     } else {
         return -EINVAL;
     }

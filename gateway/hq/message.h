@@ -27,7 +27,8 @@
     X(ENVELOPE, "not a CloudEvent 1.0 of ours")         \
     X(CLASS, "event type does not belong to the topic") \
     X(DATA, "data lacks a field or has a wrong type")   \
-    X(STATE, "retained state has a wrong shape")
+    X(STATE, "retained state has a wrong shape")        \
+    X(ANSWER, "not an answer to a command")
 
 enum refusal {
     REFUSAL_NONE = -1,
@@ -46,7 +47,14 @@ const char *refusal_name(enum refusal r);
 /** Longest payload that is read: a batch is at most 64 KB (design section 11), state may be longer. */
 #define MESSAGE_MAX (512 * 1024)
 
-enum topic_kind { TOPIC_EVENT, TOPIC_FIXTURE, TOPIC_STORE, TOPIC_GATEWAY };
+enum topic_kind {
+    TOPIC_EVENT,
+    TOPIC_FIXTURE,
+    TOPIC_STORE,
+    TOPIC_GATEWAY,
+    TOPIC_DESIRED,
+    TOPIC_ANSWER
+};
 
 /** noren/1/{tenant}/{store}/{gateway}/... taken apart. */
 struct topic {

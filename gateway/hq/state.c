@@ -109,6 +109,21 @@ static int take_gateway(struct store *s, int64_t gateway_id, const json_t *json,
     return r < 0 ? (int)r : CHANGED_GATEWAYS;
 }
 
+static int take_desired(struct store *s, int64_t gateway_id, const json_t *json, int64_t utc_us)
+{
+    char *body = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+    int r = body != NULL
+                ? store_run(s,
+                            "INSERT INTO desired(gateway_id, body, received_us)"
+                            " VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET body ="
+                            " excluded.body, received_us = excluded.received_us",
+                            "isi", gateway_id, body, utc_us)
+                : store_run(s, "DELETE FROM desired WHERE gateway_id = ?", "i", gateway_id);
+
+    free(body);
+    return r < 0 ? r : CHANGED_GATEWAYS;
+}
+
 int state_take(struct store *s, const struct topic *topic, int64_t gateway_id, const json_t *json,
                int64_t utc_us)
 {
@@ -121,6 +136,9 @@ int state_take(struct store *s, const struct topic *topic, int64_t gateway_id, c
         return take_store(s, gateway_id, json);
     case TOPIC_GATEWAY:
         return take_gateway(s, gateway_id, json, utc_us);
+    case TOPIC_DESIRED:
+        return take_desired(s, gateway_id, json, utc_us);
+    case TOPIC_ANSWER:
     case TOPIC_EVENT:
         break;
     }

@@ -8,7 +8,7 @@
 
 #include <openssl/rand.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 
 /* Raw history: gateway, epoch, event, covered. Everything else is derived from it in the same transaction
  * and could be rebuilt. Derived rows remember (epoch_id, seq) of the event they reflect: an epoch's ordinal
@@ -66,6 +66,17 @@ static const char SCHEMA[] =
     " utc_us, received_us, body FROM event JOIN epoch ON epoch.id = epoch_id"
     " JOIN gateway ON gateway.id = gateway_id;"
     "PRAGMA user_version = 1;";
+
+/* Version 2: commands with their answers, and which bundles a gateway says are in force. */
+static const char SCHEMA_2[] =
+    "CREATE TABLE IF NOT EXISTS command(id TEXT PRIMARY KEY, gateway_id INTEGER NOT NULL REFERENCES"
+    " gateway, envelope TEXT NOT NULL, issued_us INTEGER NOT NULL, expires_us INTEGER NOT NULL,"
+    " sent_us INTEGER NOT NULL, answered_us INTEGER, answer TEXT) STRICT;"
+    "CREATE INDEX IF NOT EXISTS command_issued ON command(issued_us);"
+    "CREATE INDEX IF NOT EXISTS command_waiting ON command(expires_us) WHERE answer IS NULL;"
+    "CREATE TABLE IF NOT EXISTS desired(gateway_id INTEGER PRIMARY KEY REFERENCES gateway,"
+    " body TEXT NOT NULL, received_us INTEGER NOT NULL) STRICT;"
+    "PRAGMA user_version = 2;";
 
 static int store_errno(const struct store *s)
 {
@@ -330,6 +341,18 @@ static int store_prepare_file(struct store *s)
                      " digest TEXT NOT NULL, utc_us INTEGER NOT NULL) STRICT, WITHOUT ROWID",
                      NULL, NULL, NULL) != SQLITE_OK)
         return store_errno(s);
+    if (version < 2) {
+        int r = store_begin(s);
+
+        if (r == 0 && sqlite3_exec(s->db, SCHEMA_2, NULL, NULL, NULL) != SQLITE_OK)
+            r = store_errno(s);
+        if (r == 0)
+            r = store_commit(s);
+        if (r < 0) {
+            store_rollback(s);
+            return r;
+        }
+    }
     sqlite3_stmt *stmt = store_bind(s, "SELECT value FROM meta WHERE key = 'hq_id'", "");
     if (stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW)
         return -EUCLEAN;

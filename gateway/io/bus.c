@@ -221,7 +221,7 @@ static void on_request(struct bus *b, const struct relay_event *e, const char *n
         refuse(b, e, fallback, "is longer than 16 KB; say it in parts");
         return;
     }
-    n = b->o.answer(b->o.user, line, n, answer);
+    n = b->o.answer(b->o.user, 0, line, n, answer);
     if (is_sale)
         b->c.sales++;
     else

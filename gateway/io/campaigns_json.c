@@ -74,7 +74,7 @@ static bool read_campaign(struct plan *p, int64_t revision, const struct doc *d)
 
 static bool read_campaigns(struct plan *p, const struct doc *d)
 {
-    static const char *const keys[] = {"$schema", "revision", "campaigns", NULL};
+    static const char *const keys[] = {"$schema", "to", "revision", "campaigns", NULL};
     int64_t revision;
     struct doc list;
 

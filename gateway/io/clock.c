@@ -52,12 +52,17 @@ int64_t clock_utc_us(enum clock_quality *ret_quality)
 
 int clock_set_zone(const char *zone)
 {
+    static char variable[128];
+    static bool known;
     char path[128];
 
     snprintf(path, sizeof(path), "/usr/share/zoneinfo/%s", zone[0] != '\0' ? zone : "UTC");
-    if (strstr(zone, "..") != NULL || (zone[0] != '\0' && access(path, R_OK) != 0))
+    if (strlen(zone) > sizeof(variable) - 8 || strstr(zone, "..") != NULL ||
+        (zone[0] != '\0' && access(path, R_OK) != 0))
         return -ENOENT;
-    setenv("TZ", zone[0] != '\0' ? zone : "UTC0", 1);
+    snprintf(variable, sizeof(variable), "TZ=%s", zone[0] != '\0' ? zone : "UTC0");
+    if (!known) /* the list of variables stays as it is from now on: other threads may look into it */
+        known = putenv(variable) == 0;
     tzset();
     return 0;
 }

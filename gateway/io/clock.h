@@ -21,8 +21,8 @@ int64_t clock_boot_us(void);
  * it is, so only "not before the build" is known, and that is what is returned. */
 int64_t clock_utc_us(enum clock_quality *ret_quality);
 
-/** Puts the store's time zone ("Asia/Tokyo") in force; "" is UTC. Before threads start: it is a variable of
- * the process. -ENOENT: this machine knows no such zone. */
+/** Puts the store's time zone ("Asia/Tokyo") in force; "" is UTC. First before threads start: it is a
+ * variable of the process, of which later calls only change the text. -ENOENT: this machine knows no such zone. */
 int clock_set_zone(const char *zone);
 
 /** What the zone adds to UTC at that moment, in microseconds. */

@@ -1,7 +1,6 @@
-/* What the control socket can ask. One table, one row a command; those about stock are control_stock.c.
+/* What the gateway can be asked. One table, one row a command; those about stock are control_stock.c.
  *
- * A command is an observation like any other, so it is in the recording, and it is answered after the
- * commit that made it durable.
+ * A command is an observation like any other, so it is in the recording.
  */
 #include "io/control.h"
 
@@ -127,7 +126,10 @@ size_t control_counters(const struct norend *d, int64_t now_us,
         {"publishes_refused", out.refused},
         {"acks", out.acks},
         {"acks_refused", out.acks_refused},
-        {"commands_refused", d->commands_refused},
+        {"commands_done", d->commands.counters.done},
+        {"commands_asked", d->commands.counters.asked},
+        {"commands_repeated", d->commands.counters.repeated},
+        {"answers_dropped", d->commands.counters.answers_dropped},
         {"sales", d->engine.shop->shelf.sale_counters.sales},
         {"sales_repeated", d->engine.shop->shelf.sale_counters.repeated},
         {"sales_refused", d->sales_refused},
@@ -156,6 +158,12 @@ static void print_counters(const struct norend *d, struct json *j, int64_t now_u
 
         snprintf(name, sizeof(name), "frames_%s", hx711_reason_name((enum hx711_reason)i));
         json_key_i64(j, name, adc.by_reason[i]);
+    }
+    for (int i = 0; i < COMMAND_REFUSALS; i++) { /* why commands were not done */
+        char name[48];
+
+        snprintf(name, sizeof(name), "commands_%s", command_refusal_name((enum command_refusal)i));
+        json_key_i64(j, name, d->commands.counters.refused[i]);
     }
     json_close(j, '}');
 }
@@ -272,6 +280,8 @@ static void print_status(const struct norend *d, struct json *j)
     json_key_bool(j, "members_at_rest", d->engine.vault != NULL);
     uplink_print(d, j);
     print_crowd(d, j);
+    json_key(j, "desired");
+    desired_print(d, j);
     print_counters(d, j, now_us);
     control_print_lights(d, j);
     print_beacon(d, j);
@@ -282,13 +292,6 @@ static void print_status(const struct norend *d, struct json *j)
 }
 
 /* --- commands ----------------------------------------------------------------------------------- */
-
-bool control_commit(struct control_call *c, int64_t now_us)
-{
-    if (engine_commit(&c->d->engine, now_us) != 0)
-        return doc_refuse(c->doc, "done, but not yet on disk: %s", db_problem(c->d->db));
-    return true;
-}
 
 bool control_feed(struct control_call *c, struct obs *o)
 {
@@ -305,7 +308,7 @@ bool control_feed(struct control_call *c, struct obs *o)
         return doc_refuse(c->doc, "cannot be done as things are; nothing was changed");
     if (repeated)
         json_key_bool(c->j, "repeated", true);
-    return control_commit(c, o->t_us);
+    return true;
 }
 
 static bool control_status(struct control_call *c)
@@ -344,11 +347,7 @@ static bool control_recount(struct control_call *c)
     return control_feed(c, &o);
 }
 
-static const struct {
-    const char *name;
-    bool (*run)(struct control_call *c);
-    unsigned rights; /* enum control_rights */
-} COMMANDS[] = {
+static const struct control_row COMMANDS[] = {
     {"status", control_status, CONTROL_ALL | CONTROL_ASKS},
     {"tare", control_tare, CONTROL_LOCAL}, /* takes somebody who sees that the plate is empty */
     {"recount", control_recount, CONTROL_ALL},
@@ -356,8 +355,8 @@ static const struct {
     {"transfer_in", control_adjust, CONTROL_ALL},
     {"transfer_out", control_adjust, CONTROL_ALL},
     {"return", control_adjust, CONTROL_ALL},
-    {"sale", control_sale, CONTROL_ALL},
-    {"stock.query", control_stock, CONTROL_ALL | CONTROL_ASKS},
+    {"sale", control_sale, CONTROL_ALL | CONTROL_STORE},
+    {"stock.query", control_stock, CONTROL_ALL | CONTROL_STORE | CONTROL_ASKS},
     {"tasks", control_tasks, CONTROL_ALL | CONTROL_ASKS},
     {"cells", control_cells, CONTROL_LOCAL | CONTROL_ASKS},
     {"calibrate", control_calibrate, CONTROL_LOCAL}, /* takes somebody with weights in hand */
@@ -371,61 +370,20 @@ static const struct {
 
 #define COMMANDS_N (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
 
-static bool refuse_name(const struct doc *doc, const char *name)
+const struct control_row *control_find(const struct doc *doc, const char *name)
 {
-    char list[256] = "";
+    char list[512] = "";
     size_t n = 0;
 
+    for (size_t i = 0; i < COMMANDS_N; i++)
+        if (strcmp(COMMANDS[i].name, name) == 0)
+            return &COMMANDS[i];
     for (size_t i = 0; i < COMMANDS_N && n < sizeof(list); i++)
         n += (size_t)snprintf(list + n, sizeof(list) - n, "%s%s",
                               i == 0               ? ""
                               : i + 1 < COMMANDS_N ? ", "
                                                    : " and ",
                               COMMANDS[i].name);
-    return doc_refuse(doc, "no command \"%.40s\"; there are %s", name, list);
-}
-
-/* Finds and does the command. False with a sentence in the document's error. */
-static bool answer(struct norend *d, const struct doc *doc, const char *id, struct json *j)
-{
-    struct control_call call = {
-        .d = d, .doc = doc, .id = id, .source = CONTROL_LOCAL, .actor = "local", .j = j};
-    size_t i = 0;
-
-    if (!doc_string(doc, "name", &call.name))
-        return false;
-    while (i < COMMANDS_N && strcmp(COMMANDS[i].name, call.name) != 0)
-        i++;
-    if (i == COMMANDS_N)
-        return refuse_name(doc, call.name);
-    json_open(j, '{');
-    json_key_str(j, "id", id);
-    json_key_bool(j, "ok", true);
-    if (!COMMANDS[i].run(&call))
-        return false;
-    json_close(j, '}');
-    return true;
-}
-
-size_t control_answer(void *user, const char *request, size_t n, char ret_answer[LOCAL_ANSWER_MAX])
-{
-    char error[512] = "", id[NOREN_ID_SIZE] = "";
-    struct doc doc = doc_load(request, n, error, sizeof(error));
-    struct json j = json_init(ret_answer, LOCAL_ANSWER_MAX);
-    int len = -1;
-
-    if (doc.v != NULL && doc_id(&doc, "id", id) && answer(user, &doc, id, &j))
-        len = json_end(&j);
-    json_decref(doc.v);
-    if (len < 0) {
-        j = json_init(ret_answer, LOCAL_ANSWER_MAX);
-        json_open(&j, '{');
-        json_key_str(&j, "id", id);
-        json_key(&j, "ok");
-        json_bool(&j, false);
-        json_key_str(&j, "error", error[0] != '\0' ? error : "the answer is too long");
-        json_close(&j, '}');
-        len = json_end(&j);
-    }
-    return len > 0 ? (size_t)len : 0;
+    doc_refuse(doc, "no command \"%.40s\"; there are %s", name, list);
+    return NULL;
 }

@@ -1,8 +1,9 @@
-/* Pieces of the control socket: the table is control.c, what needs more than a line has files of its own.
- * Private to control*.c.
+/* Commands: the table is control.c, what needs more than a line has files of its own. Private to control*.c and
+ * command.c, which stands around it: who may, when, how often, and what is remembered of it.
  *
  * A command reads its arguments (a wrong one: doc_refuse() and false), feeds observations, and adds what it
- * found out to the answer, whose object is open.
+ * found out to the answer, whose object is open. The commit is command.c's: the effect, the journal's row and the
+ * audit event become durable together.
  */
 #ifndef NOREN_IO_CONTROL_H
 #define NOREN_IO_CONTROL_H
@@ -16,6 +17,7 @@ enum control_rights {
     CONTROL_LOCAL = 1 << 0, /**< who may open the control socket may give it */
     CONTROL_HQ = 1 << 1,    /**< headquarters may, signed, as cmd/{name} */
     CONTROL_ASKS = 1 << 2,  /**< changes nothing: may be repeated, is not in the journal */
+    CONTROL_STORE = 1 << 3, /**< tills and clerks' devices may, by the broker of the store */
     CONTROL_ALL = CONTROL_LOCAL | CONTROL_HQ,
 };
 
@@ -28,12 +30,19 @@ struct control_call {
     struct json *j;
 };
 
-/** A command to the brain, whose kind, target, quantity and document are filled in: fed and committed, unless
- * its id was used before; then the answer says "repeated": true. */
-bool control_feed(struct control_call *c, struct obs *o);
+/** One command: a row of the table. */
+struct control_row {
+    const char *name;
+    bool (*run)(struct control_call *c);
+    unsigned rights; /**< enum control_rights */
+};
 
-/** Commits what was fed. */
-bool control_commit(struct control_call *c, int64_t now_us);
+/** The row of a name, or NULL after a sentence that lists the names. */
+const struct control_row *control_find(const struct doc *doc, const char *name);
+
+/** A command to the brain, whose kind, target, quantity and document are filled in: fed, unless its id was used
+ * before; then the answer says "repeated": true. */
+bool control_feed(struct control_call *c, struct obs *o);
 
 bool control_adjust(struct control_call *c);
 bool control_sale(struct control_call *c);

@@ -202,7 +202,7 @@ bool control_checkin(struct control_call *c)
     o.u.checkin.path = kind->path;
     c->d->checkins_taken++;
     engine_feed(&c->d->engine, &o);
-    return control_commit(c, o.t_us);
+    return true;
 }
 
 bool control_forget(struct control_call *c)
@@ -221,5 +221,5 @@ bool control_forget(struct control_call *c)
     json_key_str(c->j, "receipt", receipt.receipt);
     json_key_str(c->j, "digest", receipt.digest);
     json_key_i64(c->j, "rows", receipt.rows);
-    return control_commit(c, now_us);
+    return true;
 }

@@ -158,7 +158,7 @@ static bool read_sale(const struct control_call *c, int64_t now_us, struct sale 
 }
 
 /* The lines go in behind each other and are committed together, so a sale is taken whole or not at all. */
-static bool take_sale(struct control_call *c, const struct sale *sale, int64_t now_us)
+static void take_sale(struct control_call *c, const struct sale *sale, int64_t now_us)
 {
     for (uint16_t i = 0; i < sale->lines_n; i++) {
         struct obs o = {.kind = OBS_SALE, .t_us = now_us};
@@ -170,7 +170,6 @@ static bool take_sale(struct control_call *c, const struct sale *sale, int64_t n
         o.u.sale.sold_us = sale->sold_us;
         engine_feed(&c->d->engine, &o);
     }
-    return control_commit(c, now_us);
 }
 
 bool control_sale(struct control_call *c)
@@ -188,8 +187,7 @@ bool control_sale(struct control_call *c)
     repeated = shelf_sale_seen(shelf, sale.id);
     if (!repeated)
         c->d->sale_lines_unknown += sale.unknown_n;
-    if (!take_sale(c, &sale, now_us))
-        return false;
+    take_sale(c, &sale, now_us);
     json_key_str(c->j, "sale_id", sale.id);
     json_key_bool(c->j, "repeated", repeated);
     json_key_i64(c->j, "units", shelf->sale_counters.units - units);

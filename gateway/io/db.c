@@ -101,6 +101,8 @@ void db_close(struct db *d)
     (void)db_commit(d, 0);
     close_sql(d);
     db_wait_free(&d->waiting);
+    db_journal_clear(d);
+    free(d->journal);
     free(d);
 }
 

@@ -27,6 +27,12 @@ static void bind_int(struct db *d, enum db_statement s, int i, int64_t v)
     sqlite3_bind_int64(d->st[s], i, v);
 }
 
+/* 0: unknown. */
+static int64_t utc_now(const struct db *d, int64_t now_us)
+{
+    return d->boot_known && d->boot.quality != CLOCK_FLOOR ? now_us + d->boot.offset_us : 0;
+}
+
 static int write_records(struct db *d)
 {
     int rc = 0;
@@ -86,8 +92,7 @@ static int write_new_epoch(struct db *d)
 /* What became of rows that are there: acked, forgotten, wanted again, left behind in an old epoch. */
 static int write_kept(struct db *d, int64_t now_us, bool only_deletes)
 {
-    int64_t utc_us =
-        d->boot_known && d->boot.quality != CLOCK_FLOOR ? now_us + d->boot.offset_us : 0;
+    int64_t utc_us = utc_now(d, now_us);
     int rc = 0;
 
     d->acked_rows = 0;
@@ -131,6 +136,8 @@ static int write_all(struct db *d, int64_t now_us, bool only_deletes)
         rc = write_records(d);
     if (rc == 0 && !only_deletes)
         rc = write_events(d, now_us);
+    if (rc == 0 && !only_deletes)
+        rc = db_journal_write(d, utc_now(d, now_us));
     if (rc == 0) {
         bind_int(d, ST_META, 1, (int64_t)(only_deletes ? d->id.committed : d->id.enqueued));
         bind_int(d, ST_META, 2, (int64_t)d->id.acked);
@@ -186,7 +193,8 @@ int db_commit(struct db *d, int64_t now_us)
 {
     int rc;
 
-    if (db_wait_empty(&d->waiting) && d->acked_disk == d->id.acked && !d->again && !d->new_epoch) {
+    if (db_wait_empty(&d->waiting) && d->journal_n == 0 && d->acked_disk == d->id.acked &&
+        !d->again && !d->new_epoch) {
         d->deadline_us = NOREN_NEVER_US;
         return 0;
     }
@@ -204,6 +212,7 @@ int db_commit(struct db *d, int64_t now_us)
     note_kept(d, d->waiting.n + (d->waiting.lost_last != 0));
     d->counters.events_committed += d->waiting.n;
     db_wait_clear(&d->waiting);
+    db_journal_clear(d);
     d->id.committed = d->id.enqueued;
     d->deadline_us = NOREN_NEVER_US;
     d->problem[0] = '\0';

@@ -7,7 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define DB_SCHEMA_VERSION 3
+#define DB_SCHEMA_VERSION 4
 #define DB_MAX_PAGES      131072    /* of 4 KiB = 512 MB: the offline bound of design section 10 */
 #define DB_JOURNAL_SIZE   "4194304" /* what the WAL shrinks to after a burst */
 
@@ -30,6 +30,15 @@ static const char SCHEMA_2[] =
 /* Version 3: a backup says how far the file went that it was copied from. */
 static const char SCHEMA_3[] =
     "ALTER TABLE meta ADD COLUMN copy_head INTEGER NOT NULL DEFAULT -1;PRAGMA user_version=3;";
+
+/* Version 4: the journal of commands. */
+static const char SCHEMA_4[] =
+    "CREATE TABLE command(source INTEGER NOT NULL,id TEXT NOT NULL,digest TEXT NOT NULL,"
+    " issued_us INTEGER NOT NULL,expires_us INTEGER NOT NULL,answer TEXT NOT NULL,"
+    " PRIMARY KEY(source,id));"
+    "CREATE INDEX command_issued ON command(source,issued_us);"
+    "CREATE TABLE command_floor(source INTEGER PRIMARY KEY,issued_us INTEGER NOT NULL);"
+    "PRAGMA user_version=4;";
 
 int db_errno(int rc)
 {
@@ -136,7 +145,9 @@ static int create(struct db_file *f, const char *gateway, const char *prev_epoch
     if (rc == 0)
         rc = db_exec(f->sql, SCHEMA_2);
     if (rc == 0)
-        rc = db_exec(f->sql, SCHEMA_3); /* leaves DB_SCHEMA_VERSION */
+        rc = db_exec(f->sql, SCHEMA_3);
+    if (rc == 0)
+        rc = db_exec(f->sql, SCHEMA_4); /* leaves DB_SCHEMA_VERSION */
     return rc == 0 ? db_exec(f->sql, "COMMIT") : rc;
 }
 
@@ -147,8 +158,10 @@ static int migrate(struct db_file *f, int64_t version)
 
     if (rc == 0 && version < 2)
         rc = db_exec(f->sql, SCHEMA_2);
-    if (rc == 0)
+    if (rc == 0 && version < 3)
         rc = db_exec(f->sql, SCHEMA_3);
+    if (rc == 0)
+        rc = db_exec(f->sql, SCHEMA_4);
     return rc == 0 ? db_exec(f->sql, "COMMIT") : rc;
 }
 

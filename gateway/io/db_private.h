@@ -3,6 +3,7 @@
 #ifndef NOREN_IO_DB_PRIVATE_H
 #define NOREN_IO_DB_PRIVATE_H
 
+#include "io/db_journal.h"
 #include "io/db_shed.h"
 #include "io/db_wait.h"
 
@@ -44,6 +45,9 @@ struct db {
     struct db_backup backup;
     int64_t copy_head; /**< the file is a backup: last number of the file it was copied from; -1 */
     const char *alert; /**< what db_take_alert() has to say */
+    struct journal_row
+        *journal; /**< commands whose rows wait for a commit; room for JOURNAL_WAITING_MAX */
+    size_t journal_n;
     uint64_t opened_head; /**< last number that the file knew when it was opened */
     uint64_t given;       /**< highest number that this process found there, or has given out */
     uint64_t acked_disk;  /**< the ack as the file has it */
@@ -62,6 +66,11 @@ void db_backup_end(struct db *d, int error);
 /** Another epoch from the next commit on: rows after `cut` are its beginning, the others are HQ's. 1, or
  * -EIO. */
 int db_begin_epoch(struct db *d, uint64_t cut);
+/** Inside a transaction: the journal's rows that wait; `utc_us` lets expired ones go (0: unknown). */
+int db_journal_write(struct db *d, int64_t utc_us);
+
+/** They are on the disk. */
+void db_journal_clear(struct db *d);
 
 /** Counts the rows that HQ has not acked. */
 int db_count_waiting(struct db *d);

@@ -9,6 +9,7 @@
 
 #include "io/clock.h"
 #include "io/config.h"
+#include "io/file.h"
 #include "io/plan_json.h"
 #include "noren/topic.h"
 
@@ -16,31 +17,6 @@
 #define STATE_SIZE   (256 << 10)
 
 /* --- plan --------------------------------------------------------------------------------------- */
-
-static int read_file(const char *path, char **ret_text, size_t *ret_n)
-{
-    FILE *f = fopen(path, "re");
-    char *text;
-    size_t n;
-
-    if (f == NULL)
-        return -errno;
-    text = malloc(DOCUMENT_MAX);
-    if (text == NULL) {
-        fclose(f);
-        return -ENOMEM;
-    }
-    n = fread(text, 1, DOCUMENT_MAX, f);
-    if (ferror(f) || n == DOCUMENT_MAX) {
-        free(text);
-        fclose(f);
-        return n == DOCUMENT_MAX ? -EFBIG : -EIO;
-    }
-    fclose(f);
-    *ret_text = text;
-    *ret_n = n;
-    return 0;
-}
 
 void engine_plan_free(struct engine_plan *p)
 {
@@ -50,38 +26,68 @@ void engine_plan_free(struct engine_plan *p)
     memset(p, 0, sizeof(*p));
 }
 
+int engine_parse_plan(struct engine_plan *p, const char *const where[DOCUMENTS],
+                      char ret_error[ENGINE_ERROR_SIZE])
+{
+    static int (*const readers[DOCUMENTS])(struct plan *, const char *, size_t,
+                                           char[PLAN_ERROR_SIZE]) = {
+        [DOCUMENT_MAP] = plan_read_map,
+        [DOCUMENT_PLANOGRAM] = plan_read_planogram,
+        [DOCUMENT_CAMPAIGNS] = plan_read_campaigns};
+
+    p->plan = malloc(sizeof(*p->plan));
+    if (p->plan == NULL) {
+        snprintf(ret_error, ENGINE_ERROR_SIZE, "no memory");
+        return -ENOMEM;
+    }
+    plan_clear(p->plan);
+    for (int i = 0; i < DOCUMENTS; i++) {
+        char why[PLAN_ERROR_SIZE] = "";
+        int rc = p->text[i] != NULL ? readers[i](p->plan, p->text[i], p->n[i], why) : 0;
+
+        if (rc != 0) {
+            snprintf(ret_error, ENGINE_ERROR_SIZE, "%.250s%s", where[i],
+                     why[0] != '\0' ? why : strerror(-rc));
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int engine_read_document(struct engine_plan *p, int document, const char *dir,
+                         char ret_error[ENGINE_ERROR_SIZE])
+{
+    static const char *const names[DOCUMENTS] = {[DOCUMENT_MAP] = "map.json",
+                                                 [DOCUMENT_PLANOGRAM] = "planogram.json",
+                                                 [DOCUMENT_CAMPAIGNS] = "campaigns.json"};
+    char path[CONFIG_PATH_SIZE];
+    int rc = config_path(path, dir, names[document]);
+
+    if (rc == 0)
+        rc = file_read(path, DOCUMENT_MAX, &p->text[document], &p->n[document]);
+    if (rc == -ENOENT && document != DOCUMENT_PLANOGRAM)
+        return 0;
+    if (rc != 0)
+        snprintf(ret_error, ENGINE_ERROR_SIZE, "%.200s/%s: %s", dir, names[document],
+                 strerror(-rc));
+    return rc;
+}
+
 int engine_read_plan(struct engine_plan *ret_plan, const char *dir,
                      char ret_error[ENGINE_ERROR_SIZE])
 {
-    static const struct {
-        const char *name;
-        bool needed;
-        int (*read)(struct plan *, const char *, size_t, char[PLAN_ERROR_SIZE]);
-    } documents[DOCUMENTS] = {
-        [DOCUMENT_MAP] = {"map.json", false, plan_read_map},
-        [DOCUMENT_PLANOGRAM] = {"planogram.json", true, plan_read_planogram},
-        [DOCUMENT_CAMPAIGNS] = {"campaigns.json", false, plan_read_campaigns}};
-    struct engine_plan p = {.plan = malloc(sizeof(*p.plan))};
-    int rc = p.plan != NULL ? 0 : -ENOMEM;
+    char where[DOCUMENTS][CONFIG_PATH_SIZE + 32];
+    const char *const places[DOCUMENTS] = {where[0], where[1], where[2]};
+    struct engine_plan p = {.plan = NULL};
+    int rc = 0;
 
+    snprintf(where[DOCUMENT_MAP], sizeof(where[0]), "%.200s/map.json: ", dir);
+    snprintf(where[DOCUMENT_PLANOGRAM], sizeof(where[0]), "%.200s/planogram.json: ", dir);
+    snprintf(where[DOCUMENT_CAMPAIGNS], sizeof(where[0]), "%.200s/campaigns.json: ", dir);
+    for (int i = 0; i < DOCUMENTS && rc == 0; i++)
+        rc = engine_read_document(&p, i, dir, ret_error);
     if (rc == 0)
-        plan_clear(p.plan);
-    for (int i = 0; i < DOCUMENTS && rc == 0; i++) {
-        char path[CONFIG_PATH_SIZE], why[PLAN_ERROR_SIZE] = "";
-
-        rc = config_path(path, dir, documents[i].name);
-        if (rc == 0)
-            rc = read_file(path, &p.text[i], &p.n[i]);
-        if (rc == -ENOENT && !documents[i].needed) {
-            rc = 0;
-            continue;
-        }
-        if (rc == 0)
-            rc = documents[i].read(p.plan, p.text[i], p.n[i], why);
-        if (rc != 0)
-            snprintf(ret_error, ENGINE_ERROR_SIZE, "%.200s/%s: %s", dir, documents[i].name,
-                     why[0] != '\0' ? why : strerror(-rc));
-    }
+        rc = engine_parse_plan(&p, places, ret_error);
     if (rc != 0)
         engine_plan_free(&p);
     else

@@ -75,6 +75,15 @@ void engine_plan_free(struct engine_plan *p);
 /** A plan of nothing, for a board that has no shop of its own. 0 or -ENOMEM. */
 int engine_no_plan(struct engine_plan *ret_plan);
 
+/** The same in steps: reads one document's file into `p` (absent is well, but for the planogram); */
+int engine_read_document(struct engine_plan *p, int document, const char *dir,
+                         char ret_error[ENGINE_ERROR_SIZE]);
+
+/** makes the plan out of the texts that `p` has. `where` stands in front of a document's mistakes. After a failure
+ * engine_plan_free() is due. */
+int engine_parse_plan(struct engine_plan *p, const char *const where[DOCUMENTS],
+                      char ret_error[ENGINE_ERROR_SIZE]);
+
 /** Starts with a plan (taken over) and what the database remembers. 0 or -errno. */
 int engine_init(struct engine *e, struct engine_plan *plan, struct db *db, struct deliver *deliver,
                 int64_t now_us);

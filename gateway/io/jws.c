@@ -132,6 +132,30 @@ void jws_key_free(struct jws_key *k)
     free(k);
 }
 
+int jws_key_public(const struct jws_key *k, uint8_t ret_public[JWS_PUBLIC_SIZE])
+{
+    size_t n = JWS_PUBLIC_SIZE;
+
+    return EVP_PKEY_get_raw_public_key(k->pkey, ret_public, &n) == 1 && n == JWS_PUBLIC_SIZE
+               ? 0
+               : -EINVAL;
+}
+
+int jws_key_replace(struct jws_key *k, const uint8_t public_half[JWS_PUBLIC_SIZE])
+{
+    EVP_PKEY *pkey =
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, public_half, JWS_PUBLIC_SIZE);
+
+    if (pkey == NULL) {
+        ERR_clear_error();
+        return -EINVAL;
+    }
+    EVP_PKEY_free(k->pkey);
+    k->pkey = pkey;
+    k->can_sign = false;
+    return 0;
+}
+
 int jws_sign(const struct jws_key *k, const void *payload, size_t n, char **ret_token)
 {
     size_t body_n = JWS_HEADER_N + base64url_size(n);

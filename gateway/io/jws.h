@@ -7,6 +7,7 @@
 #define NOREN_IO_JWS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 struct jws_key;
 
@@ -14,6 +15,14 @@ struct jws_key;
  * (-EINVAL: not an Ed25519 key). */
 int jws_key_load(struct jws_key **ret_key, const char *path);
 void jws_key_free(struct jws_key *k);
+
+#define JWS_PUBLIC_SIZE 32
+
+/** The public half as RFC 8032 writes it. */
+int jws_key_public(const struct jws_key *k, uint8_t ret_public[JWS_PUBLIC_SIZE]);
+
+/** Makes `k` a public key, whoever holds the pointer. 0, or -EINVAL and `k` is as before. */
+int jws_key_replace(struct jws_key *k, const uint8_t public_half[JWS_PUBLIC_SIZE]);
 
 /** Signs; the caller frees *ret_token (NUL-terminated). -ENOKEY when the key has no private half. */
 int jws_sign(const struct jws_key *k, const void *payload, size_t n, char **ret_token);

@@ -15,6 +15,7 @@
 
 struct client {
     int fd; /* -1: free */
+    unsigned uid;
     size_t n;
     char line[LOCAL_LINE_MAX];
 };
@@ -104,12 +105,20 @@ static void hang_up(struct client *c)
 static void accept_client(struct local *l)
 {
     int fd = accept4(l->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct ucred peer;
+    socklen_t peer_n = sizeof(peer);
 
     if (fd < 0)
         return;
+    /* the kernel's word, taken when the client connected */
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &peer_n) != 0) {
+        close(fd);
+        return;
+    }
     for (int i = 0; i < CLIENTS_MAX; i++) {
         if (l->clients[i].fd < 0 && watch(l, fd, (uint64_t)i) == 0) {
             l->clients[i].fd = fd;
+            l->clients[i].uid = peer.uid;
             l->clients[i].n = 0;
             return;
         }
@@ -126,7 +135,7 @@ static void answer_lines(struct local *l, struct client *c)
     while (c->fd >= 0 && (end = memchr(c->line, '\n', c->n)) != NULL) {
         char answer[LOCAL_ANSWER_MAX + 1];
         size_t line_n = (size_t)(end - c->line) + 1;
-        size_t n = l->answer(l->user, c->line, line_n - 1, answer);
+        size_t n = l->answer(l->user, c->uid, c->line, line_n - 1, answer);
 
         answer[n++] = '\n';
         c->n -= line_n;

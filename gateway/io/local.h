@@ -15,8 +15,8 @@
 
 struct local;
 
-/** Answers a request of `n` bytes: writes one JSON object without newline, returns its length. */
-typedef size_t local_answer_fn(void *user, const char *request, size_t n,
+/** Answers a request of `n` bytes of the user `uid`: writes one JSON object without newline, returns its length. */
+typedef size_t local_answer_fn(void *user, unsigned uid, const char *request, size_t n,
                                char ret_answer[LOCAL_ANSWER_MAX]);
 
 /** Binds the socket; a left-over of a process that is gone is replaced. 0 or -errno (-EADDRINUSE: another

@@ -126,6 +126,9 @@ static void become_ready(struct mqtt *m)
 static void subscribe(struct mqtt *m)
 {
     char full[FILTERS_MAX][RELAY_PATH_SIZE], *filters[FILTERS_MAX];
+    /* retain as published: a command that somebody retains is known as such already when it comes live; a 3.1.1
+     * broker knows no options (MQTT 5, 3.8.3.1) */
+    int options = m->a->version == 5 ? MQTT_SUB_OPT_RETAIN_AS_PUBLISHED : 0;
     int n = 0;
 
     while (m->o->subscribe != NULL && n < FILTERS_MAX && m->o->subscribe[n] != NULL) {
@@ -135,7 +138,8 @@ static void subscribe(struct mqtt *m)
     }
     if (n == 0)
         become_ready(m);
-    else if (mosquitto_subscribe_multiple(m->lib, NULL, n, filters, 1, 0, NULL) != MOSQ_ERR_SUCCESS)
+    else if (mosquitto_subscribe_multiple(m->lib, NULL, n, filters, 1, options, NULL) !=
+             MOSQ_ERR_SUCCESS)
         fail(m, "subscribe failed", ": see the broker's log");
 }
 

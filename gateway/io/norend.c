@@ -55,7 +55,7 @@ void norend_reload(struct norend *d)
         return;
     }
     uplink_look(d);
-    if (engine_read_plan(&plan, d->config.dir, error) != 0) {
+    if (desired_reload(d, &plan, error) != 0) {
         log_line(LOG_LEVEL_ERROR, "reload: %s; what was in force stays", error);
         return;
     }
@@ -80,8 +80,10 @@ static void take_message(struct norend *d, const struct relay_event *e)
             log_line(LOG_LEVEL_INFO, "members: revision %lld, %zu members, %zu tags, %zu sensors",
                      (long long)d->engine.roll.revision, d->engine.radio.members.n,
                      d->engine.radio.tags.n, d->engine.radio.sensors_n);
+    } else if (strncmp(e->topic, "desired/", 8) == 0) {
+        desired_take(d, e);
     } else if (strncmp(e->topic, "cmd/", 4) == 0) {
-        d->commands_refused++;
+        command_take(d, e);
     }
 }
 
@@ -130,7 +132,8 @@ void norend_read_relay(struct norend *d)
 
         memcpy(epoch, db_identity(d->db)->epoch, sizeof(epoch));
         note_connection(d, e);
-        if (!deliver_event(d->deliver, e, clock_boot_us()))
+        desired_event(d, e);
+        if (!command_event(d, e) && !deliver_event(d->deliver, e, clock_boot_us()))
             take_message(d, e);
         if (strcmp(epoch, db_identity(d->db)->epoch) != 0)
             log_line(
@@ -235,7 +238,7 @@ static int make_receiver_plan(struct norend *d)
 static int start_bus(struct norend *d)
 {
     struct bus_options bus = {
-        .config = &d->config, .engine = &d->engine, .answer = control_answer, .user = d};
+        .config = &d->config, .engine = &d->engine, .answer = command_store, .user = d};
     int rc;
 
     if (d->config.local.host[0] == '\0')
@@ -335,12 +338,13 @@ int norend_start(struct norend *d, struct engine_plan *plan)
     if (rc == 0) {
         snprintf(path, sizeof(path), "%s/control.sock", d->config.run_dir);
         what = path;
-        rc = local_open(&d->local, path, control_answer, d);
+        rc = local_open(&d->local, path, command_local, d);
     }
     if (rc != 0) {
         log_line(LOG_LEVEL_ERROR, "%s: %s", what, strerror(-rc));
         return rc;
     }
+    desired_start(d);
     say_problems(d);
     alert_epoch(d);
     if (d->receiver_plan != NULL)
@@ -386,6 +390,8 @@ void norend_stop(struct norend *d)
     deliver_close(d->deliver);
     engine_free(&d->engine);
     db_close(d->db);
+    command_free(&d->commands);
+    desired_free(&d->desired);
     jws_key_free(d->hq_key);
     free(d->receiver_plan);
 }

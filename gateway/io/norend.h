@@ -6,9 +6,11 @@
 #include "io/bluez_beacon.h"
 #include "io/bus.h"
 #include "io/clock.h"
+#include "io/command.h"
 #include "io/config.h"
 #include "io/db.h"
 #include "io/deliver.h"
+#include "io/desired.h"
 #include "io/engine.h"
 #include "io/jws.h"
 #include "io/local.h"
@@ -46,7 +48,8 @@ struct norend {
     char relay_problem[RELAY_TEXT_SIZE]; /**< why there is no connection, "" when there is one */
     char relay_said[4][RELAY_TEXT_SIZE]; /**< reasons logged since it was last connected, ring */
     unsigned relay_said_n;
-    int64_t commands_refused; /**< by MQTT: not yet taken there */
+    struct commands commands;
+    struct desired desired;
     int64_t sales_refused, sale_lines_unknown;
     bool commit_failing; /**< said so */
     int64_t next_metrics_us;
@@ -78,9 +81,6 @@ void norend_pet(struct norend *d, int64_t now_us);
 
 /** Commits what waits and closes all parts. */
 void norend_stop(struct norend *d);
-
-/** The answer to a line of the control socket (local_answer_fn; `user` is the struct norend). */
-size_t control_answer(void *user, const char *request, size_t n, char ret_answer[LOCAL_ANSWER_MAX]);
 
 /** A figure of `norenctl status` and of the metrics file. */
 struct control_counter {

@@ -35,6 +35,9 @@ struct relay {
     struct mailbox out;    /* of struct out: main -> thread */
     struct mailbox events; /* of struct relay_event: thread -> main */
     atomic_bool stop, renew;
+    pthread_mutex_t aim_lock; /* of what follows: where to */
+    char host[sizeof(((struct mqtt_attempt *)NULL)->host)];
+    uint32_t port;
 
     /* the thread's own */
     uint32_t generation;
@@ -201,8 +204,10 @@ static void aim(struct relay *r)
     a->session = r->session;
     a->version = now_ms() < r->old_until_ms ? 4 : 5;
     if (a->host[0] == '\0') {
-        snprintf(a->host, sizeof(a->host), "%s", r->o.host);
-        a->port = r->o.port;
+        pthread_mutex_lock(&r->aim_lock);
+        memcpy(a->host, r->host, sizeof(a->host));
+        a->port = r->port;
+        pthread_mutex_unlock(&r->aim_lock);
     }
     r->ready_at_ms = 0;
 }
@@ -294,6 +299,7 @@ static void relay_free(struct relay *r)
     mailbox_destroy(&r->out);
     mailbox_destroy(&r->events);
     mqtt_stop();
+    pthread_mutex_destroy(&r->aim_lock);
     free(r);
 }
 
@@ -306,6 +312,9 @@ int relay_open(struct relay **ret_relay, const struct relay_options *options)
         return -ENOMEM;
     mqtt_start();
     r->o = *options;
+    pthread_mutex_init(&r->aim_lock, NULL);
+    snprintf(r->host, sizeof(r->host), "%s", options->host);
+    r->port = options->port;
     snprintf(r->run_id, sizeof(r->run_id), "%08x", random32());
     rc = mailbox_init(&r->out);
     if (mailbox_init(&r->events) != 0 || rc != 0)
@@ -324,6 +333,15 @@ void relay_renew(struct relay *r)
 {
     atomic_store(&r->renew, true);
     mailbox_wake(&r->out);
+}
+
+void relay_move(struct relay *r, const char *host, uint32_t port)
+{
+    pthread_mutex_lock(&r->aim_lock);
+    snprintf(r->host, sizeof(r->host), "%s", host);
+    r->port = port;
+    pthread_mutex_unlock(&r->aim_lock);
+    relay_renew(r);
 }
 
 void relay_close(struct relay *r, int timeout_ms)

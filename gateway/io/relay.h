@@ -103,6 +103,9 @@ int relay_send(struct relay *r, uint32_t generation, uint64_t token, const struc
  * certificate and key were renewed. */
 void relay_renew(struct relay *r);
 
+/** The same, to another broker (`host` is copied), which all later connections go to. */
+void relay_move(struct relay *r, const char *host, uint32_t port);
+
 /** Says goodbye (the broker publishes the will), stops the thread and frees; waits at most `timeout_ms`:
  * a thread that sits in a name resolution is left behind and ends with the process. NULL is allowed. */
 void relay_close(struct relay *r, int timeout_ms);

@@ -10,6 +10,7 @@
 #define NOREN_TOPIC_FIXTURE "state/fixture/%s" /* up, QoS 1, retained */
 #define NOREN_TOPIC_STORE   "state/store"      /* up, QoS 1, retained */
 #define NOREN_TOPIC_GATEWAY "state/gateway"    /* up, QoS 1, retained; also the will */
+#define NOREN_TOPIC_BUNDLES "state/desired"    /* up, QoS 1, retained: which bundles are in force */
 #define NOREN_TOPIC_CMD     "cmd/%s"           /* down, QoS 1, never retained */
 #define NOREN_TOPIC_RSP     "rsp"              /* up, QoS 1 */
 #define NOREN_TOPIC_DESIRED "desired/%s"       /* down, QoS 1, retained, JWS */

@@ -32,6 +32,9 @@ const EMAIL = /[\w.+-]+@[\w-]+\.\w{2,}/;
 const PHONE = /(?:^|\D)(?:\+81|0[789]0)[- ]?\d{4}[- ]?\d{4}(?:\D|$)/;
 const TYPE_CLASS = { visit: 'visit', shelf: 'stock', stock: 'stock', offer: 'offer', alert: 'alert', sensor: 'alert', gateway: 'gateway', hold: 'hold', task: 'task', kpi: 'kpi', member: 'gateway' };
 
+const PAYLOAD = { ack: 'ack.json', cmd: 'command.json' };
+const BUNDLE = { members: 'members.json', campaigns: 'campaigns.json', planogram: 'bundle-planogram.json', config: 'bundle-config.json', keys: 'bundle-keys.json' };
+
 const problems = [];
 const seen = { messages: 0, events: 0, repeats: 0, types: new Set(), channels: new Set() };
 const next = new Map(); // source + epoch -> next seq
@@ -79,7 +82,7 @@ for (const text of readFileSync(capture, 'utf8').split('\n')) {
     const bad = validate('jws.json', m.payload);
     if (bad) { complain(`${m.topic}: ${bad}`); continue; }
     const payload = JSON.parse(Buffer.from(m.payload.split('.')[1], 'base64url').toString());
-    const inner = validate(channel.name === 'ack' ? 'ack.json' : `${where.bundle ?? 'members'}.json`, payload);
+    const inner = validate(PAYLOAD[channel.name] ?? BUNDLE[where.bundle ?? 'members'], payload);
     if (inner) complain(`${m.topic}: signed payload: ${inner}`);
     continue;
   }

@@ -79,7 +79,8 @@ static double mass_of(const struct judgement *j, const struct hypothesis *h)
 /* Standard deviation of the mass of a hypothesis as two weighings tell it. */
 static double spread_of(const struct judgement *j, const struct hypothesis *h, double sigma_mg)
 {
-    double sum = 2 * square(sigma_mg) + square((double)j->seen->delta_mg * SPAN_PM / 1000.0);
+    double sum = 2 * square(sigma_mg) + square(j->seen->unsure_mg) +
+                 square((double)j->seen->delta_mg * SPAN_PM / 1000.0);
 
     for (uint8_t i = 0; i < h->n; i++) {
         const struct plan_facing *f = &j->plate->facings[h->parts[i].facing];
@@ -200,7 +201,7 @@ static void add_pair(struct judgement *j, uint8_t a, uint8_t b)
         }
 }
 
-static bool fits(const struct judgement *j, const struct hypothesis *h)
+static bool fits(const struct judgement *j, const struct hypothesis *h, bool *ret_poor)
 {
     double unit = 1e18, residual = fabs((double)j->seen->delta_mg - mass_of(j, h)), sigma;
 
@@ -211,8 +212,9 @@ static bool fits(const struct judgement *j, const struct hypothesis *h)
     }
     sigma =
         (double)j->seen->sigma_mg < unit * NOISE_MAX ? (double)j->seen->sigma_mg : unit * NOISE_MAX;
-    return residual <= unit * GATE_MAX && (residual <= GATE_SIGMAS * spread_of(j, h, sigma) ||
-                                           (h->n == 1 && residual <= unit * GATE_MIN));
+    *ret_poor = residual > GATE_SIGMAS * spread_of(j, h, sigma);
+    return residual <= unit * GATE_MAX &&
+           (!*ret_poor || (h->n == 1 && residual <= unit * GATE_MIN));
 }
 
 static int32_t posterior_pm(const struct judgement *j, const struct hypothesis *h)
@@ -265,7 +267,7 @@ struct count count_judge(const struct plan_plate *plate, const struct count_evid
     for (uint8_t i = 0; i < top->n; i++)
         ret.parts[ret.parts_n++] = (struct count_guess){
             top->parts[i].facing, top->parts[i].quantity, posterior_pm(&j, top)};
-    if (fits(&j, top))
+    if (fits(&j, top, &ret.poor))
         ret.verdict = product_pm(&j, top) >= SURE_PM ? COUNT_SURE : COUNT_AMBIGUOUS;
     return ret;
 }

@@ -29,12 +29,14 @@ struct count {
     uint8_t guesses_n;
     struct count_guess parts[COUNT_PARTS_MAX]; /**< the best hypothesis: all that moved */
     uint8_t parts_n;
+    bool poor; /**< the mass is farther off than the product's stated variation explains */
 };
 
 /** What was seen of a change. */
 struct count_evidence {
     int64_t delta_mg; /**< change of mass */
     int64_t sigma_mg; /**< noise of one thinned sample */
+    double unsure_mg; /**< further standard deviation of the change: a swing, a neighbour's hand */
     /* Where it happened, by the shares of the cells: */
     bool placed;        /**< the plate's cells tell places, and knew theirs before the change */
     double moment_mgmm; /**< sum of the cells' changes x their places */

@@ -7,11 +7,11 @@
 #define NOREN_CORE_LIMITS_H
 
 #define PLATES_MAX           512
-#define CELLS_MAX            1024
+#define CELLS_MAX            2048
 #define PLATE_CELLS_MAX      4
 #define PLATE_FACINGS_MAX    8
 #define PLATE_NEIGHBOURS_MAX 4
-#define PRODUCTS_MAX         1024 /* distinct GTINs of one store's plan */
+#define PRODUCTS_MAX         2048 /* distinct GTINs of one store's plan */
 #define FIXTURES_MAX         512  /* a planogram may give every plate its own */
 #define ZONES_MAX            64
 #define ZONE_CORNERS_MAX     16

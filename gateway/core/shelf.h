@@ -62,7 +62,8 @@ struct shelf_plate {
     int64_t alert;      /**< number of the open sensor alert, 0: none */
     int64_t service_us; /**< somebody works on it until then at most; 0: nobody does */
     int64_t claim_us;
-    int64_t bend_mg; /**< what a hand that rests on a neighbour does to this plate now */
+    int64_t bend_mg;   /**< what a hand that rests on a neighbour does to this plate now */
+    bool bend_guessed; /**< the reference was taken under a bend that nobody had measured */
     struct shelf_claim claim;
     int32_t rev;      /**< of the open change's next event */
     uint8_t fresh;    /**< bit i: cell i of the plate has reported since the last complete sample */

@@ -12,6 +12,8 @@
 /* What no product explains has to stay this long before it is believed: a hand that rests is gone by then,
  * and a lean that is quiet by chance is rarely a whole number of pieces. */
 #define UNKNOWN_US   (5 * NOREN_US_PER_S)
+#define ODD_US       (5 * NOREN_US_PER_S / 2)
+#define ODD_PIECES   4
 #define AMBIGUOUS_US (2 * NOREN_US_PER_S)
 #define TOGETHER_US  (NOREN_US_PER_S * 3 / 2) /* two plates feel one pick within this time */
 #define BENT_MAX_US  (60 * NOREN_US_PER_S)    /* longer than this nobody leans on a neighbour */
@@ -132,12 +134,19 @@ static void settle_part(const struct shelf_at *at, const struct count *count,
 /* Each product that moved is a change of its own: a change_id is settled once, with one product. */
 static void settle_count(const struct shelf_at *at, const struct count *count, int64_t delta_mg)
 {
+    int64_t room_mg = shelf_bend_room_mg(at);
+
     for (uint8_t i = 0; i < count->parts_n; i++) {
         const struct count_guess *g = &count->parts[i];
         int64_t part_mg = g->quantity * at->plan_plate->facings[g->facing].unit_mass_mg;
 
         settle_part(at, count, g, i + 1 < count->parts_n ? part_mg : delta_mg);
         delta_mg -= part_mg;
+    }
+    /* What is left over beside somebody's hand is the bend, as far as that can be. */
+    if (at->plate->bend_mg == 0 && room_mg > 0) {
+        at->plate->bend_mg = delta_mg < 0 ? 0 : delta_mg < room_mg ? delta_mg : room_mg;
+        at->plate->bend_guessed = true;
     }
     close_change(at);
 }
@@ -212,6 +221,15 @@ static bool settle_together(const struct shelf_at *at, int64_t delta_mg)
     return false;
 }
 
+/* A gain that is hardly that product, or as much as only staff bring: perhaps a hand, and nobody waits for it. */
+static bool is_odd_gain(const struct shelf_at *at, const struct count *count)
+{
+    const struct count_guess *g = &count->parts[0];
+
+    return count->poor || (count->parts_n == 1 && g->quantity >= ODD_PIECES &&
+                           claim_of(at, g).kind == CLAIM_RESTOCK);
+}
+
 /* The load rests away from its reference: is it a number of pieces? */
 void shelf_settle(const struct shelf_at *at)
 {
@@ -220,10 +238,10 @@ void shelf_settle(const struct shelf_at *at)
     int64_t rest_us = at->now_us - w->rest_since_us;
     struct count count = shelf_judge(at, delta_mg, true);
     /* A hand weighs something, it never makes a plate lighter: what was lost is believed sooner. */
-    bool still = w->calm || delta_mg < 0;
+    bool still = w->calm || (w->swings && w->swing.decays) || delta_mg < 0;
 
     if (at->plate->tare_wanted || shelf_may_be_bent(at, delta_mg) ||
-        (at->plate->bend_mg != 0 && shelf_is_bend_alone(at, delta_mg)))
+        (at->plate->bend_mg != 0 && !at->plate->bend_guessed && shelf_is_bend_alone(at, delta_mg)))
         return;
     /* Beside a hand that rests, light goods cannot be told from the bend, however well the sum fits. */
     if (at->unit_mg <= SHELF_BEND_MG && at->plate->bend_mg == 0 && shelf_neighbour_bends(at, 0) &&
@@ -233,7 +251,8 @@ void shelf_settle(const struct shelf_at *at)
     }
     if (w->calm && at->now_us - w->calm_since_us < rest_us)
         rest_us = at->now_us - w->calm_since_us;
-    if (count.verdict == COUNT_SURE && still)
+    if (count.verdict == COUNT_SURE && still &&
+        (delta_mg < 0 || !is_odd_gain(at, &count) || (w->calm && rest_us >= ODD_US)))
         settle_count(at, &count, delta_mg);
     else if (count.verdict == COUNT_UNKNOWN && still && settle_together(at, delta_mg))
         return;

@@ -1,11 +1,16 @@
 /* Cells' shares and neighbours' bending; see shelf_evidence.h. */
 #include "core/shelf_evidence.h"
 
+#include <math.h>
+
 #define BEND_TIMES 8 /* what bends us is felt by the neighbour so many times stronger at least */
+#define EVEN_SD    3.4641016 /* width of an even distribution over its standard deviation */
 /* The neighbour's own quick path sees it as late as ours, and its plate rings after the hand is gone. */
 #define BEND_WAIT_US  (NOREN_US_PER_S / 8)
 #define BEND_AFTER_US (NOREN_US_PER_S * 7 / 10)
-#define PLACE_SPAN_MM 100.0 /* cells nearer to each other tell no places */
+#define BEND_ONE_MG   (18 * NOREN_MG_PER_G) /* by one neighbour */
+#define BEND_SHARE    16                    /* of its force at most */
+#define PLACE_SPAN_MM 100.0                 /* cells nearer to each other tell no places */
 
 /* The plate's reference was taken from the load that rests now. */
 void shelf_mark_cells(const struct shelf_at *at)
@@ -48,7 +53,15 @@ struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests
         seen.on_shelf[i] = f->counted ? f->on_shelf : -1;
         seen.in_hand[i] = shelf_stock(at->s, at->plan_plate->facings[i].product)->in_hand;
     }
-    if (rests && at->plan_plate->facings_n > 1)
+    if (rests)
+        seen.unsure_mg = (double)at->plate->weigh.level_sd_mg;
+    if (rests && at->plate->bend_mg == 0) {
+        int64_t room_mg = shelf_bend_room_mg(at); /* anything from nothing to this is as likely */
+
+        seen.delta_mg -= room_mg / 2;
+        seen.unsure_mg = hypot(seen.unsure_mg, (double)room_mg / EVEN_SD);
+    }
+    if (rests && at->plan_plate->facings_n > 1 && !at->plate->weigh.swings)
         find_place(at, &seen);
     return count_judge(at->plan_plate, &seen);
 }
@@ -66,21 +79,47 @@ static bool bends_us(const struct shelf_at *at, uint16_t index, int64_t delta_mg
     return !w->resting || at->now_us - w->rest_since_us < BEND_AFTER_US;
 }
 
-/* A plan that names no neighbours lists plates side by side. */
-bool shelf_neighbour_bends(const struct shelf_at *at, int64_t size_mg)
+/* The plates beside this one. A plan that names no neighbours lists plates side by side. */
+static uint8_t beside(const struct shelf_at *at, uint16_t ret[PLATE_NEIGHBOURS_MAX])
 {
     const struct plan_plate *p = at->plan_plate, *all = at->plan->plates;
     uint16_t i = at->index;
+    uint8_t n = 0;
 
-    for (uint8_t k = 0; k < p->neighbours_n; k++)
-        if (bends_us(at, p->neighbours[k], size_mg))
-            return true;
+    for (; n < p->neighbours_n; n++)
+        ret[n] = p->neighbours[n];
     if (p->neighbours_n > 0)
-        return false;
-    return (i > 0 && all[i - 1].fixture == p->fixture &&
-            bends_us(at, (uint16_t)(i - 1), size_mg)) ||
-           (i + 1 < at->plan->plates_n && all[i + 1].fixture == p->fixture &&
-            bends_us(at, (uint16_t)(i + 1), size_mg));
+        return n;
+    if (i > 0 && all[i - 1].fixture == p->fixture)
+        ret[n++] = (uint16_t)(i - 1);
+    if (i + 1 < at->plan->plates_n && all[i + 1].fixture == p->fixture)
+        ret[n++] = (uint16_t)(i + 1);
+    return n;
+}
+
+bool shelf_neighbour_bends(const struct shelf_at *at, int64_t size_mg)
+{
+    uint16_t near[PLATE_NEIGHBOURS_MAX];
+
+    for (uint8_t n = beside(at, near); n > 0; n--)
+        if (bends_us(at, near[n - 1], size_mg))
+            return true;
+    return false;
+}
+
+int64_t shelf_bend_room_mg(const struct shelf_at *at)
+{
+    uint16_t near[PLATE_NEIGHBOURS_MAX];
+    int64_t room_mg = 0;
+
+    for (uint8_t n = beside(at, near); n > 0; n--) {
+        const struct weigh *w = &at->s->plates[at->s->plate_slots[near[n - 1]]].weigh;
+
+        if (!bends_us(at, near[n - 1], 0) || !w->away || w->moved_mg <= 0)
+            continue;
+        room_mg += w->moved_mg / BEND_SHARE < BEND_ONE_MG ? w->moved_mg / BEND_SHARE : BEND_ONE_MG;
+    }
+    return room_mg;
 }
 
 /* Is this small change perhaps only a neighbour that bends under somebody's hand? Then it is over when the
@@ -108,8 +147,17 @@ void shelf_learn_bend(const struct shelf_at *at)
 
     if (!p->weigh.has_ref || (p->bend_mg == 0 && size_mg < 2 * NOREN_MG_PER_G))
         return;
-    if (!shelf_neighbour_bends(at, 0))
-        p->bend_mg = 0;
-    else if (p->weigh.calm && p->change == 0 && size_mg <= SHELF_BEND_MG)
-        p->bend_mg = off_mg;
+    if (shelf_neighbour_bends(at, 0)) {
+        if (p->weigh.calm && p->change == 0 && size_mg <= SHELF_BEND_MG)
+            p->bend_mg = off_mg;
+        return;
+    }
+    /* The reference may have been taken under a bend that could only be guessed. */
+    if (p->bend_guessed && p->weigh.calm && !p->weigh.away && p->change == 0) {
+        p->bend_guessed = false;
+        weigh_set_reference(&p->weigh, p->weigh.level_mg, p->weigh.tracked_ug / 1000);
+        shelf_mark_cells(at);
+        shelf_save_plate(at);
+    }
+    p->bend_mg = 0;
 }

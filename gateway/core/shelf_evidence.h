@@ -20,6 +20,8 @@ struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests
 
 /** Is a neighbour being touched, so that `size_mg` here may come from there? */
 bool shelf_neighbour_bends(const struct shelf_at *at, int64_t size_mg);
+/** How much of a change at rest hands on the neighbours can explain: 0 to this. */
+int64_t shelf_bend_room_mg(const struct shelf_at *at);
 /** Is this small change perhaps only a neighbour that bends under somebody's hand? Then it is over when the
  * neighbour rests. */
 bool shelf_may_be_bent(const struct shelf_at *at, int64_t delta_mg);

@@ -9,18 +9,34 @@
 #include "core/weigh.h"
 
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 
 #include "noren/units.h"
 
-#define BIN_US         24000 /* thinning: 40 a second at most; a little under 25 ms for fast ADC clocks */
-#define QUICK_MS       400    /* window of the quick path: p95 of 0.8 s at 80 SPS */
-#define QUICK_MIN      3      /* samples it needs at least */
-#define QUIET_MS       500    /* window of the slow path */
-#define QUIET_MIN      4      /* 8 SPS give five in that time */
-#define QUIET_SPAN     400    /* ms between its oldest and newest sample at least */
-#define CALM_MS        850    /* a hand cannot be as still as goods for so long ... */
-#define CALM_SIGMAS    7      /* ... its tremor and sway stand out of the scale's own noise */
+#define BIN_US     24000 /* thinning: 40 a second at most; a little under 25 ms for fast ADC clocks */
+#define QUICK_MS   400   /* window of the quick path: p95 of 0.8 s at 80 SPS */
+#define QUICK_MIN  3     /* samples it needs at least */
+#define QUIET_MS   500   /* window of the slow path */
+#define QUIET_MIN  4     /* 8 SPS give five in that time */
+#define QUIET_SPAN 400   /* ms between its oldest and newest sample at least */
+/* A hand cannot be as still as goods: its tremor is some per cent of its force, and it sways. Where the scale's
+ * own noise would hide the tremor, more time shows the sway. */
+#define CALM_MS          500
+#define CALM_LONG_MS     950
+#define CALM_FEW_MS      1300 /* a tremor that is sampled ten times a second is any frequency, or none */
+#define CALM_MANY        12
+#define CALM_SIGMAS      7   /* spread in that time, of goods at rest */
+#define CALM_SD          1.6 /* the same as standard deviation */
+#define CALM_RING        0.006 /* of the change: heavy goods ring for seconds, and no hand is so still */
+#define CALM_RING_FEW    0.0025
+#define CALM_RING_FEW_MG 3000.0
+#define HAND_TREMOR      0.02 /* of its force, standard deviation at least */
+/* Swinging: the push that began it is over, and the fit is repeated as long as it is asked for. */
+#define SWING_AFTER_US (NOREN_US_PER_S * 3 / 10)
+#define SWING_LEAST_US (NOREN_US_PER_S * 9 / 10)
+#define SWING_FAST_MS  900
+#define SWING_AGAIN_US (NOREN_US_PER_S * 18 / 100)
 #define SIGMA_MIN_MG   300    /* below this a load cell's noise is not worth learning */
 #define SIGMA_START_MG 5000   /* the noisiest real plates that we have a recording of have 2 g */
 #define LEARN_US       500000 /* noise is learnt twice a second, slowly */
@@ -70,6 +86,7 @@ void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg)
     w->tracked_ug = tracked_mg * 1000;
     w->away = false;
     w->drifted = false;
+    w->swinging = w->swings;
 }
 
 void weigh_set_noise(struct weigh *w, int64_t sigma_mg)
@@ -98,6 +115,7 @@ void weigh_tare(struct weigh *w)
         w->ring[i].mass_mg -= by;
     w->spike[0] -= by;
     w->spike[1] -= by;
+    swing_shift(&w->slow, -by);
     w->bin_sum_mg -= (int64_t)by * w->bin_n;
     w->rest_anchor_mg -= by;
     w->level_mg = 0;
@@ -206,6 +224,8 @@ static void look_back(const struct weigh *w, struct window *win)
     }
 }
 
+_Static_assert(WEIGH_RING == SWING_RING, "the thinned ring is fitted as it is");
+
 /* Standard deviation by the median of differences, 1.483 / sqrt(2) of it: robust against steps and blind to
  * drift. Every second sample is compared, because the median of three makes neighbours alike. */
 static int64_t noise(const struct window *win)
@@ -245,28 +265,59 @@ static void learn_noise(struct weigh *w, const struct window *win, int64_t unit_
         w->sigma_known = true;
 }
 
-/* Is the load as still as goods alone? Hands rest well enough to pass for quiet, and hold on a scale what looks
- * like goods; but they tremble and sway by several per cent of their force. */
-static void look_for_calm(struct weigh *w, int64_t unit_mg, int64_t t_us)
+struct spread {
+    int64_t range_mg;
+    double mean_mg, sd_mg;
+    int n;
+};
+
+/* Spread and standard deviation over the newest `span_ms`. Returns how long that really is. */
+static uint32_t spread_over(const struct weigh *w, uint32_t span_ms, struct spread *ret)
 {
-    int32_t low = INT32_MAX, high = INT32_MIN;
+    int32_t low = INT32_MAX, high = INT32_MIN, base = w->ring[w->ring_head].mass_mg;
     uint32_t now_ms = w->ring[w->ring_head].t_ms, age_ms = 0;
-    int64_t share = unit_mg / 150;
+    double sum = 0, squares = 0;
     int n = 0;
 
-    for (; n < w->ring_n && (age_ms < CALM_MS || n < QUIET_MIN); n++) {
+    for (; n < w->ring_n && (age_ms < span_ms || n < QUIET_MIN); n++) {
         int at = (w->ring_head + WEIGH_RING - n) % WEIGH_RING;
         int32_t mass_mg = w->ring[at].mass_mg;
+        double off = (double)mass_mg - base;
 
         age_ms = now_ms - w->ring[at].t_ms;
         low = mass_mg < low ? mass_mg : low;
         high = mass_mg > high ? mass_mg : high;
+        sum += off;
+        squares += off * off;
     }
-    if (share > 10 * NOREN_MG_PER_G)
-        share = 10 * NOREN_MG_PER_G;
-    if (n < QUIET_MIN || age_ms < CALM_MS * 9 / 10 ||
-        (int64_t)high - low >
-            larger(larger(2 * NOREN_MG_PER_G, CALM_SIGMAS * w->sigma_mg), share)) {
+    ret->range_mg = (int64_t)high - low;
+    ret->mean_mg = base + sum / n;
+    ret->sd_mg = n > 1 ? sqrt(fmax(0, (squares - sum * sum / n) / (n - 1))) : 0;
+    ret->n = n;
+    return n < QUIET_MIN ? 0 : age_ms;
+}
+
+/* Is the load as still as goods alone? Hands rest well enough to pass for quiet, and hold on a scale what looks
+ * like goods; but they tremble and sway by several per cent of their force. */
+static void look_for_calm(struct weigh *w, int64_t t_us)
+{
+    double sigma = (double)w->sigma_mg, size;
+    uint32_t need_ms = CALM_MS, age_ms;
+    struct spread x;
+    bool few, still;
+
+    age_ms = spread_over(w, CALM_MS, &x);
+    size = fabs(x.mean_mg - (double)weigh_reference_mg(w));
+    few = x.n < CALM_MANY;
+    if (few || size * HAND_TREMOR < CALM_SD * sigma) {
+        need_ms = few ? CALM_FEW_MS : CALM_LONG_MS;
+        age_ms = spread_over(w, need_ms, &x);
+    }
+    still = ((double)x.range_mg <= fmax(2.0 * NOREN_MG_PER_G, CALM_SIGMAS * sigma) &&
+             x.sd_mg <= fmax(0.7 * NOREN_MG_PER_G, CALM_SD * sigma)) ||
+            (w->away &&
+             x.sd_mg <= (few ? fmin(CALM_RING_FEW * size, CALM_RING_FEW_MG) : CALM_RING * size));
+    if (age_ms < need_ms * 9 / 10 || !still) {
         w->calm = false;
         return;
     }
@@ -298,6 +349,7 @@ static void look_for_rest(struct weigh *w, const struct window *win, int64_t uni
         return;
     }
     w->level_mg = sum / win->n;
+    w->level_sd_mg = 0;
     if (t_us - w->quiet_us > UNREST_US ||
         magnitude(w->level_mg - w->rest_anchor_mg) > quiet_limit(w, unit_mg)) {
         w->rest_anchor_mg = w->level_mg;
@@ -332,6 +384,45 @@ static void track(struct weigh *w, int64_t unit_mg, int64_t t_us)
     w->tracked_ug += step;
 }
 
+/* A rack that was hit rings too fast for the slow bins. */
+static bool fit_fast(const struct weigh *w, int64_t span_us, struct swing *ret)
+{
+    struct swing_ring r = {.head = w->ring_head, .n = w->ring_n};
+    uint32_t span_ms = (uint32_t)(span_us / NOREN_US_PER_MS);
+
+    for (int i = 0; i < WEIGH_RING; i++) {
+        r.t_ms[i] = w->ring[i].t_ms;
+        r.mass_mg[i] = w->ring[i].mass_mg;
+    }
+    return swing_fit(&r, span_ms < SWING_FAST_MS ? span_ms : SWING_FAST_MS, true, w->sigma_mg, ret);
+}
+
+/* Where would it come to rest, if it swings? Two looks that agree are believed. */
+static void look_for_swing(struct weigh *w, int64_t unit_mg, int64_t t_us)
+{
+    int64_t span_us =
+        w->swinging ? w->swing.period_ms * 2500ll : t_us - w->away_us - SWING_AFTER_US;
+    int64_t was_mg = w->swing.level_mg, room_mg = larger(unit_mg / 16, 2 * w->sigma_mg);
+    bool fits, had = w->swing_us != 0;
+
+    if (w->resting || !(w->away || w->swinging)) {
+        w->swings = w->swinging = false;
+        w->swing_us = 0;
+        return;
+    }
+    if (!w->slow_new || t_us - w->swing_us < SWING_AGAIN_US || span_us < SWING_LEAST_US / 2)
+        return;
+    w->slow_new = false;
+    fits = (span_us >= SWING_LEAST_US && swing_fit(&w->slow, (uint32_t)(span_us / NOREN_US_PER_MS),
+                                                   false, w->sigma_mg / 2, &w->swing)) ||
+           fit_fast(w, span_us, &w->swing);
+    w->swing_us = fits ? t_us : 0;
+    w->swings = fits && had && magnitude(w->swing.level_mg - was_mg) <= room_mg &&
+                3ll * w->swing.level_sd_mg <= larger(unit_mg / 8, 2 * w->sigma_mg);
+    if (w->swinging && w->swings && w->swing.amplitude_mg < away_limit(w, unit_mg) / 3)
+        w->swinging = false;
+}
+
 static enum weigh_signal first_value(struct weigh *w, int64_t unit_mg, int64_t t_us)
 {
     w->settled = w->sigma_known = true;
@@ -343,6 +434,30 @@ static enum weigh_signal first_value(struct weigh *w, int64_t unit_mg, int64_t t
     return WEIGH_FIRST;
 }
 
+/* The load is at its reference, or swings about it: has it left? */
+static enum weigh_signal watch_reference(struct weigh *w, int64_t unit_mg, int64_t t_us)
+{
+    int64_t limit_mg = away_limit(w, unit_mg);
+
+    if (w->swinging) {
+        int64_t middle_mg =
+            w->swings ? w->swing.level_mg : swing_mean(&w->slow, (uint32_t)w->swing.period_ms);
+
+        w->moved_mg = middle_mg - weigh_reference_mg(w);
+        limit_mg += w->swings ? 0 : w->swing.amplitude_mg / 4;
+    }
+    if (magnitude(w->moved_mg) > limit_mg) {
+        w->away = true;
+        w->away_us = t_us;
+        w->swinging = w->swings = false;
+        w->swing_us = 0;
+        return WEIGH_MOVED;
+    }
+    if (w->resting)
+        track(w, unit_mg, t_us);
+    return WEIGH_NOTHING;
+}
+
 enum weigh_signal weigh_sample(struct weigh *w, int64_t unit_mg, int64_t t_us, int64_t mass_mg)
 {
     int32_t clipped = mass_mg > INT32_MAX   ? INT32_MAX
@@ -350,6 +465,7 @@ enum weigh_signal weigh_sample(struct weigh *w, int64_t unit_mg, int64_t t_us, i
                                             : (int32_t)mass_mg;
     struct window win;
 
+    w->slow_new |= swing_take(&w->slow, t_us, clipped);
     if (!thin(w, t_us, without_spikes(w, clipped)))
         return WEIGH_NOTHING;
     look_back(w, &win);
@@ -357,28 +473,26 @@ enum weigh_signal weigh_sample(struct weigh *w, int64_t unit_mg, int64_t t_us, i
         return WEIGH_NOTHING;
     learn_noise(w, &win, unit_mg, t_us);
     look_for_rest(w, &win, unit_mg, t_us);
-    look_for_calm(w, unit_mg, t_us);
+    look_for_calm(w, t_us);
     if (!w->settled)
         return w->resting ? first_value(w, unit_mg, t_us) : WEIGH_NOTHING;
     if (!w->has_ref)
         return WEIGH_NOTHING;
 
+    look_for_swing(w, unit_mg, t_us);
     w->moved_mg = median(win.mass_mg, win.quick_n) - weigh_reference_mg(w);
-    if (!w->away) {
-        if (magnitude(w->moved_mg) > away_limit(w, unit_mg)) {
-            w->away = true;
-            w->away_us = t_us;
-            return WEIGH_MOVED;
-        }
-        if (w->resting)
-            track(w, unit_mg, t_us);
-        return WEIGH_NOTHING;
-    }
-    if (!w->resting)
+    if (!w->away)
+        return watch_reference(w, unit_mg, t_us);
+    if (!w->resting && !w->swings)
         return WEIGH_MOVED;
+    if (!w->resting) {
+        w->level_mg = w->swing.level_mg;
+        w->level_sd_mg = w->swing.level_sd_mg;
+    }
     if (!weigh_same(w, unit_mg, w->level_mg))
         return WEIGH_REST;
     w->away = false;
+    w->swinging = w->swings;
     w->tracked_us = t_us;
     return WEIGH_BACK;
 }

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/swing.h"
+
 /** Thinned samples that are kept: 25 ms apart or more, so at least 1.2 s. */
 #define WEIGH_RING 48
 
@@ -17,8 +19,8 @@ enum weigh_signal {
     WEIGH_NOTHING, /**< nothing new, or not enough samples yet */
     WEIGH_FIRST,   /**< first quiet value since the start or a fault: level_mg */
     WEIGH_MOVED,   /**< away from the reference and not (yet) quiet: moved_mg from the reference */
-    WEIGH_REST,    /**< away from the reference and quiet since rest_since_us: level_mg */
-    WEIGH_BACK,    /**< was away, is quiet at the reference again */
+    WEIGH_REST, /**< away from the reference, and quiet since rest_since_us or `swings`: level_mg */
+    WEIGH_BACK, /**< was away, is quiet at the reference again, or swings about it */
 };
 
 struct weigh {
@@ -41,12 +43,19 @@ struct weigh {
     bool resting;     /**< quiet now */
     bool calm;        /**< as still as goods alone are, for longer: no hand is there */
     bool sigma_known; /**< sigma_mg was learnt, not guessed */
+    bool swings;   /**< not quiet, but the middle of its swing is known: level_mg +- level_sd_mg */
+    bool swinging; /**< the reference was taken from a swinging load that has not come to rest */
+    bool slow_new; /**< `slow` has a new bin */
+    struct swing_ring slow;
+    struct swing swing;
+    int64_t swing_us; /**< when it was looked at last */
     int64_t
         ref_ug; /**< reference in micrograms: tracking moves it by less than a milligram at a time */
-    int64_t tracked_ug; /**< how far tracking moved it since the last agreed count, signed */
-    int64_t sigma_mg;   /**< learnt noise of thinned samples */
-    int64_t level_mg;   /**< mean over the newest half second */
-    int64_t moved_mg;   /**< newest quick estimate of the distance from the reference */
+    int64_t tracked_ug;  /**< how far tracking moved it since the last agreed count, signed */
+    int64_t sigma_mg;    /**< learnt noise of thinned samples */
+    int64_t level_mg;    /**< mean over the newest half second, or the middle of the swing */
+    int64_t level_sd_mg; /**< what the swing leaves unsure of it; 0 at rest */
+    int64_t moved_mg;    /**< newest quick estimate of the distance from the reference */
     int64_t rest_anchor_mg;
     int64_t rest_since_us;
     int64_t calm_since_us;

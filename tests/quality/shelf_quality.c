@@ -16,6 +16,7 @@
 #define GROUP_US   (2 * NOREN_US_PER_S)
 #define BEFORE_US  (NOREN_US_PER_S / 2)
 #define PATIENCE_S 14.0
+#define SLOW_US    (2 * NOREN_US_PER_S)
 #define TRUTHS_MAX 4
 #define DELAYS_MAX 65536
 
@@ -248,6 +249,11 @@ static void score_group(const struct run *r, struct score *s, const struct group
         s->provisional[s->provisional_n++] = (double)(g->provisional_us - g->first_us) / 1e6;
     if (s->settled_n < DELAYS_MAX)
         s->settled[s->settled_n++] = (double)(g->settled_us - g->last_us) / 1e6;
+    if (r->verbose && g->settled_us - g->last_us > SLOW_US)
+        printf("    slow    %9.3f p%d %.2f s truth %" PRId64 " unit %.1f g\n",
+               (double)g->last_us / 1e6, g->plate, (double)(g->settled_us - g->last_us) / 1e6,
+               g->sums[0].truth,
+               (double)r->trial.plan.plates[g->plate].facings[0].unit_mass_mg / 1000);
 }
 
 static int by_size(const void *a, const void *b)

@@ -23,18 +23,20 @@
 #define QUANTITY_MAX 10000
 
 /* Prior: one piece is usual, each further one less so, but whole rows happen. */
-#define PRIOR_FURTHER 0.3
-#define PRIOR_MANY    0.002
-#define PRIOR_RESTOCK 0.01
-#define PRIOR_PAIR    0.02 /* two products in one movement */
-#define PRIOR_SWAP    0.01 /* one taken while another is put */
-#define PRIOR_ABSENT  0.02 /* more than the ledger has there */
-#define PRIOR_IN_HAND 4    /* a gain of what somebody has in the hand is a put-back */
-#define PAIR_PIECES   3    /* of each product of a pair at most */
-#define PLACE_WRONG   0.02 /* goods stand anywhere, whatever the planogram says */
-#define PLACE_MIN_MM  40.0
-#define TAU           6.283185307179586 /* C11 has no M_PI */
-#define BENDING_PM    20                /* of the load's place, by plates that are not stiff */
+#define PRIOR_FURTHER  0.3
+#define PRIOR_MANY     0.002
+#define PRIOR_RESTOCK  0.01
+#define PRIOR_PAIR     0.02 /* two products in one movement */
+#define PRIOR_SWAP     0.01 /* one taken while another is put */
+#define PRIOR_ABSENT   0.02 /* more than the ledger has there */
+#define PRIOR_IN_HAND  4    /* a gain of what somebody has in the hand is a put-back */
+#define PRIOR_ANYTHING 0.05
+#define ANYTHING_MG    1e6
+#define PAIR_PIECES    3    /* of each product of a pair at most */
+#define PLACE_WRONG    0.02 /* goods stand anywhere, whatever the planogram says */
+#define PLACE_MIN_MM   40.0
+#define TAU            6.283185307179586 /* C11 has no M_PI */
+#define BENDING_PM     20                /* of the load's place, by plates that are not stiff */
 
 struct part {
     uint8_t facing;
@@ -217,9 +219,20 @@ static bool fits(const struct judgement *j, const struct hypothesis *h, bool *re
            (!*ret_poor || (h->n == 1 && residual <= unit * GATE_MIN));
 }
 
+/* Two products in one movement explain nearly any mass; then something that is none of the plate's products is
+ * as likely, at any mass alike. */
+static double anything(const struct judgement *j)
+{
+    double range_mg = fmax(ANYTHING_MG, 4 * fabs((double)j->seen->delta_mg));
+
+    return exp(log(PRIOR_ANYTHING * sqrt(TAU) / range_mg) - j->scale);
+}
+
 static int32_t posterior_pm(const struct judgement *j, const struct hypothesis *h)
 {
-    return (int32_t)lround(1000 * exp(h->log_posterior - j->scale) / j->total);
+    double total = j->total + (h->n > 1 ? anything(j) : 0);
+
+    return (int32_t)lround(1000 * exp(h->log_posterior - j->scale) / total);
 }
 
 /* Of a lone product whatever its number: which one it was is doubt enough for "ambiguous", whether it was 40 or

@@ -13,6 +13,7 @@
 #include "core/shelf_change.h"
 #include "core/shelf_evidence.h"
 #include "core/shelf_ledger.h"
+#include "core/shelf_odd.h"
 #include "core/shelf_rows.h"
 #include "core/shelf_say.h"
 #include "core/shelf_sensor.h"
@@ -211,8 +212,10 @@ static void take_sample(const struct shelf_at *at, int64_t mass_mg)
     p->weighed = true;
     switch (weigh_sample(&p->weigh, at->unit_mg, at->now_us, mass_mg - p->tare_mg)) {
     case WEIGH_NOTHING:
-        if (p->weigh.settled)
+        if (p->weigh.settled) {
             keep_reference(at);
+            shelf_cross_check(at);
+        }
         break;
     case WEIGH_FIRST:
         shelf_first_value(at);

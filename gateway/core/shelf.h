@@ -53,6 +53,16 @@ struct shelf_claim {
     int32_t quantity;
 };
 
+/** Goods of another plate that lie on this one. Not stored: after a restart their leaving is unknown. */
+struct shelf_stray {
+    char gtin[NOREN_GTIN_SIZE];
+    int32_t quantity; /**< 0: none */
+    int64_t mass_mg;
+};
+
+/** Picks that are remembered, to see many at once. */
+#define SHELF_LEFT_MAX 8
+
 struct shelf_plate {
     struct weigh weigh;
     int64_t seen_us;    /**< last complete sample */
@@ -72,6 +82,17 @@ struct shelf_plate {
     bool weighed;     /**< the plan gives it cells, or a mass of it has come */
     bool tare_wanted; /**< a tare command waits for a quiet plate */
     bool drift_told;  /**< a recount was suggested because tracking reached its limit */
+    struct shelf_stray stray;
+    struct {
+        int64_t t_us;
+        int32_t n;
+        uint8_t facing;
+    } left[SHELF_LEFT_MAX]; /**< ring of picks */
+    uint8_t left_at;
+    int64_t swept_us;      /**< when many at once were said last; 0: never */
+    int64_t cross_us;      /**< since when weight and books disagree; 0: they do not */
+    int64_t cross_next_us; /**< when they are compared next */
+    bool cross_told;
     struct shelf_facing facings[PLATE_FACINGS_MAX];
 };
 

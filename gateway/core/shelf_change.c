@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/shelf_evidence.h"
+#include "core/shelf_odd.h"
 #include "core/shelf_say.h"
 
 #define CLAIM_US   (NOREN_US_PER_S / 2) /* provisional revisions are this far apart */
@@ -115,6 +116,7 @@ static void settle_part(const struct shelf_at *at, const struct count *count,
         shelf_say_stock(at, g->facing, "pick", at->plate->change, -claim.quantity);
         if (short_of > 0)
             shelf_suggest_recount(at, g->facing, ledger, "shortfall");
+        shelf_watch_sweep(at, g->facing, claim.quantity);
     } else {
         /* Two movements, each complete, so that whoever adds up the deltas is right after each. */
         gain.put_back = claim.quantity < stock->in_hand ? claim.quantity : stock->in_hand;
@@ -141,6 +143,9 @@ static void settle_count(const struct shelf_at *at, const struct count *count, i
         int64_t part_mg = g->quantity * at->plan_plate->facings[g->facing].unit_mass_mg;
 
         settle_part(at, count, g, i + 1 < count->parts_n ? part_mg : delta_mg);
+        if (count->parts_n > 1) /* many sums of two products are nearly alike */
+            shelf_suggest_recount(at, g->facing, at->plate->facings[g->facing].on_shelf,
+                                  "two_products");
         delta_mg -= part_mg;
     }
     /* What is left over beside somebody's hand is the bend, as far as that can be. */
@@ -256,6 +261,9 @@ void shelf_settle(const struct shelf_at *at)
         settle_count(at, &count, delta_mg);
     else if (count.verdict == COUNT_UNKNOWN && still && settle_together(at, delta_mg))
         return;
+    else if (count.verdict != COUNT_SURE && still && rest_us >= ODD_US &&
+             shelf_settle_stray(at, delta_mg))
+        close_change(at);
     else if (count.verdict != COUNT_SURE && shelf_neighbour_bends(at, 0) &&
              at->now_us - w->away_us < BENT_MAX_US)
         shelf_claim(at); /* perhaps a pick, and somebody holds on to the plate beside it */

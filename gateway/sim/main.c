@@ -16,11 +16,13 @@
 #include "sim/control.h"
 #include "sim/output.h"
 #include "sim/scenario.h"
+#include "sim/trial_main.h"
 #include "sim/world.h"
 
 static const char HELP[] =
     "usage: noren-sim --planogram FILE --map FILE (--socket PATH | --write DIR) [options]\n"
     "       noren-sim --control PATH COMMAND...\n"
+    "       noren-sim --trial NAME|all|list ...   (noren-sim --trial --help)\n"
     "\n"
     "Shoppers, radios and shelves of a store, from a scenario and a seed.\n"
     "\n"
@@ -214,8 +216,11 @@ int main(int argc, char **argv)
     static struct world w;
     const struct sigaction stop = {.sa_handler = on_signal};
     struct options o;
-    int words = parse_options(argc, argv, &o);
+    int words;
 
+    if (argc > 1 && strcmp(argv[1], "--trial") == 0)
+        return trial_main(argc, argv);
+    words = parse_options(argc, argv, &o);
     if (words < argc && o.control != NULL)
         return control_send(o.control, argc - words, argv + words);
     if (words < argc || o.planogram == NULL || o.map == NULL || !o.socket == !o.write ||

@@ -79,7 +79,7 @@ static void stay_outside(struct world *w, struct person *p)
     p->until_us = w->now_us + (int64_t)(world_wait(w, w->scenario.outside_s) * 1e6);
 }
 
-void people_init(struct world *w)
+void shoppers_init(struct world *w)
 {
     for (int i = 0; i < w->people_n; i++)
         stay_outside(w, &w->people[i]);
@@ -184,7 +184,7 @@ static void step(struct world *w, struct person *p, double seconds, struct outpu
     }
 }
 
-void people_step(struct world *w, struct output *out)
+void shoppers_step(struct world *w, struct output *out)
 {
     for (int i = 0; i < w->people_n; i++)
         step(w, &w->people[i], WORLD_STEP_US / 1e6, out);

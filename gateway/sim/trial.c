@@ -108,6 +108,18 @@ const struct trial_kind TRIAL_KINDS[] = {
      .facings = 1,
      .visit_s = 2,
      .straddle = 0.4},
+    {.name = "mixed",
+     .what = "all of it at once; in the end every wrong count must be flagged",
+     .plates = 12,
+     .facings = 2,
+     .visit_s = 3,
+     .lean = 0.15,
+     .hold = 0.05,
+     .bump = 0.1,
+     .swing = 0.1,
+     .both = 0.15,
+     .misplace = 0.05,
+     .books = true},
     {.name = "nobody", .what = "warmth, creep and drift, nobody there", .plates = 8, .facings = 1},
 };
 const int TRIAL_KINDS_N = sizeof(TRIAL_KINDS) / sizeof(TRIAL_KINDS[0]);

@@ -26,6 +26,7 @@ struct trial_kind {
     int plates, facings;
     int cells;  /**< 0: one to four, by plate */
     int people; /**< who act at the same instant on neighbouring plates */
+    bool books; /**< no count may be wrong in the end without a flag */
     bool named; /**< every product can be told by weight: the targets hold */
 };
 

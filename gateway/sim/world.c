@@ -34,14 +34,14 @@ void world_init(struct world *w, int64_t now_us)
 {
     w->now_us = now_us;
     plates_init(w);
-    people_init(w);
+    shoppers_init(w);
     air_init(w);
 }
 
 void world_step(struct world *w, int64_t now_us, struct output *out)
 {
     w->now_us = now_us;
-    people_step(w, out);
+    shoppers_step(w, out);
     plates_step(w, out);
     air_step(w, out);
 }

@@ -135,8 +135,8 @@ int32_t cell_counts(const struct world *w, uint16_t cell);
 int32_t cell_noise(const struct world *w, uint16_t cell);
 
 /* people.c */
-void people_init(struct world *w);
-void people_step(struct world *w, struct output *out);
+void shoppers_init(struct world *w);
+void shoppers_step(struct world *w, struct output *out);
 /** By hand: NULL, or why it cannot be. The person stays there until told otherwise. */
 const char *person_walk(struct world *w, const char *ref, const char *zone);
 const char *person_leave(struct world *w, const char *ref);

@@ -1,27 +1,19 @@
 # quality: trials through the real core, scored against the truth; floors on seeds that tuning never saw.
-if(NOT NOREN_FUZZ)
-    add_executable(shelf-quality ${CMAKE_CURRENT_SOURCE_DIR}/quality/shelf_quality.c
-                   ${CMAKE_SOURCE_DIR}/gateway/sim/trial.c ${CMAKE_SOURCE_DIR}/gateway/sim/physics.c)
-    target_include_directories(shelf-quality PRIVATE ${CMAKE_SOURCE_DIR}/gateway)
-    target_link_libraries(shelf-quality PRIVATE noren_core)
-    add_executable(zone-quality ${CMAKE_CURRENT_SOURCE_DIR}/quality/zone_quality.c)
-    target_include_directories(zone-quality PRIVATE ${CMAKE_SOURCE_DIR}/gateway)
-    target_compile_definitions(zone-quality PRIVATE NOREN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
-    target_link_libraries(zone-quality PRIVATE noren_core)
-endif()
 if(NOREN_E2E)
-    add_test(NAME quality-zones COMMAND zone-quality --check)
-    set_tests_properties(quality-zones PROPERTIES LABELS quality TIMEOUT 300)
     # Seeds from 931 on are for this test alone.
-    # Both rates, but for leaning: at 10 SPS its recall is 99.4 % and its exact quantities 99.6 %, below target.
+    # Both rates, but for leaning (recall 99.2 % at 10 SPS). `mixed` is no floor yet: of 72 counts 43 are wrong in
+    # the end, and one of them without a flag.
     foreach(kind pick lean bump swing crowd)
         set(rate)
         if(kind STREQUAL lean)
-            set(rate --sps 80)
+            set(rate --rate 80)
         endif()
-        add_test(NAME quality-${kind} COMMAND shelf-quality --kind ${kind} --seeds 931-933 ${rate} --check)
+        add_test(NAME quality-${kind} COMMAND noren-sim --trial ${kind} --seed 931-933 ${rate} --check)
         set_tests_properties(quality-${kind} PROPERTIES LABELS quality TIMEOUT 300)
     endforeach()
-    add_test(NAME quality-nobody COMMAND shelf-quality --kind nobody --seeds 931-931 --sps 8 --minutes 1440 --check)
+    add_test(NAME quality-nobody COMMAND noren-sim --trial nobody --seed 931 --rate 8 --minutes 1440 --check)
     set_tests_properties(quality-nobody PROPERTIES LABELS quality TIMEOUT 300)
+    # The recording of a trial replays to what the trial says.
+    add_test(NAME quality-replay COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/quality/replay_trial $<TARGET_FILE_DIR:norenctl>)
+    set_tests_properties(quality-replay PROPERTIES LABELS quality TIMEOUT 120)
 endif()

@@ -1,69 +1,45 @@
-/* shelf-quality: trials (sim/trial.h) through the real core, scored against the truth, as a table.
- *
- * Changes of one plate that follow each other within two seconds are one group: what counts is that the
- * settled events of a group add up to what really happened, product by product. A named event that is wrong
- * costs precision, a group that is missed or only doubted costs recall; any settled event without a group is
- * a false one. With --check the floors of FLOORS hold or the program fails.
- */
+/* Trials through the real core, scored; see score.h. */
+#include "sim/score.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/shop.h"
-#include "sim/trial.h"
-
+#define COUNT_US   (5 * NOREN_US_PER_S) /* before anybody comes */
 #define GROUP_US   (2 * NOREN_US_PER_S)
 #define BEFORE_US  (NOREN_US_PER_S / 2)
 #define PATIENCE_S 14.0
 #define SLOW_US    (2 * NOREN_US_PER_S)
-#define TRUTHS_MAX 4
-#define DELAYS_MAX 65536
-
-/* One settled or provisional event. */
-struct group {
-    int64_t first_us, last_us;
-    uint16_t plate, also;
-    double swing_s;
-    struct sum {
-        char gtin[NOREN_GTIN_SIZE];
-        int64_t truth, said;
-    } sums[TRUTHS_MAX];
-    int sums_n;
-    int64_t provisional_us, settled_us; /* first one in the right direction, last one; 0: none */
-    int named, doubted;
-};
-
-struct score {
-    long groups, hits, exact, wrong, doubted, missed, stray, stray_doubt;
-    double plate_days;
-    double provisional[DELAYS_MAX], settled[DELAYS_MAX];
-    int provisional_n, settled_n;
-};
-
-struct run {
-    struct trial trial;
-    struct shop shop;
-    struct batch batch;
-    struct event *events;
-    int events_n, events_max;
-    struct group *groups;
-    int groups_n;
-    bool verbose;
-};
 
 static bool is_change(const struct event *e)
 {
     return e->kind == EVENT_SHELF_PICK || e->kind == EVENT_SHELF_PUT_BACK ||
            e->kind == EVENT_SHELF_RESTOCK || e->kind == EVENT_SHELF_AMBIGUOUS ||
-           e->kind == EVENT_SHELF_UNKNOWN;
+           e->kind == EVENT_SHELF_UNKNOWN || e->kind == EVENT_SHELF_MISPLACED;
 }
 
-static int64_t step(struct run *r, const struct obs *o)
+/* Did somebody hear that the count of this plate may be wrong? */
+static void flag(struct scorer *r, const struct event *e)
+{
+    const char *plate = NULL;
+
+    if (e->kind == EVENT_STOCK_RECOUNT_SUGGESTED)
+        plate = e->u.stock_recount_suggested.plate;
+    else if ((e->kind == EVENT_SHELF_AMBIGUOUS || e->kind == EVENT_SHELF_UNKNOWN ||
+              e->kind == EVENT_SHELF_MISPLACED) &&
+             e->u.shelf_pick.change.stage == STAGE_SETTLED)
+        plate = e->u.shelf_pick.change.plate;
+    if (plate != NULL)
+        r->flagged[strtol(plate + 1, NULL, 10)] = true; /* "p7" */
+}
+
+static int64_t step(struct scorer *r, const struct obs *o)
 {
     int64_t due = shop_step(&r->shop, o, &r->batch);
 
     for (size_t i = 0; i < r->batch.events_n; i++) {
+        flag(r, &r->batch.events[i]);
         if (!is_change(&r->batch.events[i]))
             continue;
         if (r->events_n == r->events_max) {
@@ -77,18 +53,42 @@ static int64_t step(struct run *r, const struct obs *o)
     return due;
 }
 
-static void feed(struct run *r, const struct trial_kind *kind, uint64_t seed, int sps,
+/* Of several products on one plate the scale alone cannot tell how many there are: somebody counts at first. */
+static void count_shelves(struct scorer *r, int64_t t_us)
+{
+    for (uint16_t i = 0; i < r->trial.plan.plates_n; i++)
+        for (uint8_t k = 0; k < r->trial.plan.plates[i].facings_n; k++) {
+            struct obs o = {.kind = OBS_COMMAND, .t_us = t_us};
+
+            if (r->trial.plan.plates[i].facings_n == 1)
+                break;
+            o.u.command.kind = COMMAND_RECOUNT;
+            o.u.command.quantity = r->trial.count[i][k];
+            snprintf(o.u.command.id, sizeof(o.u.command.id), "count-%d-%d", i, k);
+            snprintf(o.u.command.target, sizeof(o.u.command.target), "%s",
+                     r->trial.plan.products[r->trial.plan.plates[i].facings[k].product].gtin);
+            (void)step(r, &o);
+        }
+}
+
+static void feed(struct scorer *r, const struct trial_kind *kind, uint64_t seed, int sps,
                  int64_t length_us)
 {
     struct obs o = {.kind = OBS_PLAN, .u.plan = &r->trial.plan};
-    int64_t due, t_us = 0;
+    /* Where the books are judged, the slow cross-check gets its ten minutes. */
+    int64_t tail_us = (kind->books ? 660 : 60) * NOREN_US_PER_S, due, t_us = 0;
 
+    if (kind->books)
+        length_us += 1200 * NOREN_US_PER_S;
     trial_init(&r->trial, kind, seed, sps);
     shop_init(&r->shop);
     r->events_n = 0;
+    memset(r->flagged, 0, sizeof(r->flagged));
     due = step(r, &o);
     while (t_us < length_us) {
-        t_us = trial_next(&r->trial, length_us - 60 * NOREN_US_PER_S);
+        t_us = trial_next(&r->trial, length_us - tail_us);
+        if (t_us >= COUNT_US && t_us < COUNT_US + NOREN_US_PER_S / sps)
+            count_shelves(r, t_us);
         while (due <= t_us) {
             o = (struct obs){.kind = OBS_TICK, .t_us = due};
             due = step(r, &o);
@@ -114,19 +114,19 @@ static const char *truth_gtin(const struct trial *t, const struct trial_truth *t
     return t->plan.products[t->plan.plates[truth->owner].facings[truth->facing].product].gtin;
 }
 
-static struct sum *sum_of(struct group *g, const char *gtin)
+static struct sum *sum_of(struct score_group *g, const char *gtin)
 {
     for (int i = 0; i < g->sums_n; i++)
         if (strcmp(g->sums[i].gtin, gtin) == 0)
             return &g->sums[i];
-    if (g->sums_n == TRUTHS_MAX)
-        return &g->sums[TRUTHS_MAX - 1];
+    if (g->sums_n == SCORE_TRUTHS_MAX)
+        return &g->sums[SCORE_TRUTHS_MAX - 1];
     g->sums[g->sums_n] = (struct sum){.truth = 0};
     snprintf(g->sums[g->sums_n].gtin, NOREN_GTIN_SIZE, "%s", gtin);
     return &g->sums[g->sums_n++];
 }
 
-static void make_groups(struct run *r)
+static void make_groups(struct scorer *r)
 {
     struct trial *t = &r->trial;
 
@@ -136,15 +136,15 @@ static void make_groups(struct run *r)
         abort();
     for (int i = 0; i < t->truth_n; i++) {
         const struct trial_truth *truth = &t->truth[i];
-        struct group *g = NULL;
+        struct score_group *g = NULL;
 
         for (int k = r->groups_n - 1; k >= 0 && g == NULL && k >= r->groups_n - 20; k--)
             if (r->groups[k].plate == truth->plate && truth->t_us - r->groups[k].last_us < GROUP_US)
                 g = &r->groups[k];
         if (g == NULL) {
             g = &r->groups[r->groups_n++];
-            *g =
-                (struct group){.first_us = truth->t_us, .plate = truth->plate, .also = truth->also};
+            *g = (struct score_group){
+                .first_us = truth->t_us, .plate = truth->plate, .also = truth->also};
         }
         g->last_us = truth->t_us;
         g->swing_s = truth->swing_s > g->swing_s ? truth->swing_s : g->swing_s;
@@ -152,10 +152,10 @@ static void make_groups(struct run *r)
     }
 }
 
-static struct group *group_of(struct run *r, uint16_t plate, int64_t t_us)
+static struct score_group *group_of(struct scorer *r, uint16_t plate, int64_t t_us)
 {
     for (int k = r->groups_n - 1; k >= 0; k--) {
-        struct group *g = &r->groups[k];
+        struct score_group *g = &r->groups[k];
         int64_t end_us = g->last_us + (int64_t)((PATIENCE_S + 3 * g->swing_s) * NOREN_US_PER_S);
 
         if ((g->plate == plate || g->also == plate) && g->first_us - BEFORE_US <= t_us)
@@ -169,7 +169,7 @@ static uint16_t plate_of(const struct shelf_change *c)
     return (uint16_t)strtol(c->plate + 1, NULL, 10); /* "p7" */
 }
 
-static void say(const struct run *r, const char *what, const struct event *e)
+static void say(const struct scorer *r, const char *what, const struct event *e)
 {
     const struct shelf_change *c = &e->u.shelf_pick.change;
 
@@ -180,10 +180,10 @@ static void say(const struct run *r, const char *what, const struct event *e)
                (double)r->trial.plan.plates[plate_of(c)].facings[0].unit_mass_mg / 1000);
 }
 
-static void take_event(struct run *r, struct score *s, const struct event *e)
+static void take_event(struct scorer *r, struct score *s, const struct event *e)
 {
     const struct shelf_change *c = &e->u.shelf_pick.change;
-    struct group *g = group_of(r, plate_of(c), e->t_us);
+    struct score_group *g = group_of(r, plate_of(c), e->t_us);
     int sign = e->kind == EVENT_SHELF_PICK ? -1 : 1;
     bool doubt = e->kind == EVENT_SHELF_AMBIGUOUS || e->kind == EVENT_SHELF_UNKNOWN;
 
@@ -210,7 +210,7 @@ static void take_event(struct run *r, struct score *s, const struct event *e)
         say(r, "doubt", e);
 }
 
-static void score_group(const struct run *r, struct score *s, const struct group *g)
+static void score_group(const struct scorer *r, struct score *s, const struct score_group *g)
 {
     bool right = true, exact = true, nothing = true;
 
@@ -245,9 +245,9 @@ static void score_group(const struct run *r, struct score *s, const struct group
             printf("    WRONG   %9.3f p%d %s truth %" PRId64 " said %" PRId64 "\n",
                    (double)g->first_us / 1e6, g->plate, g->sums[i].gtin, g->sums[i].truth,
                    g->sums[i].said);
-    if (g->provisional_us > 0 && s->provisional_n < DELAYS_MAX)
+    if (g->provisional_us > 0 && s->provisional_n < SCORE_DELAYS_MAX)
         s->provisional[s->provisional_n++] = (double)(g->provisional_us - g->first_us) / 1e6;
-    if (s->settled_n < DELAYS_MAX)
+    if (s->settled_n < SCORE_DELAYS_MAX)
         s->settled[s->settled_n++] = (double)(g->settled_us - g->last_us) / 1e6;
     if (r->verbose && g->settled_us - g->last_us > SLOW_US)
         printf("    slow    %9.3f p%d %.2f s truth %" PRId64 " unit %.1f g\n",
@@ -276,8 +276,26 @@ static double percent(long n, long of)
     return of == 0 ? 100 : 100.0 * (double)n / (double)of;
 }
 
-static void run_kind(struct run *r, struct score *s, const struct trial_kind *kind, uint64_t from,
-                     uint64_t to, int sps, double minutes)
+/* Goods that the books do not have where they are, and nobody was told of. */
+static void compare_books(struct scorer *r, struct score *s)
+{
+    const struct trial *t = &r->trial;
+
+    for (uint16_t p = 0; p < t->plan.plates_n; p++)
+        for (uint8_t i = 0; i < t->plan.plates[p].facings_n; i++) {
+            int64_t off = shelf_facing(&r->shop.shelf, p, i)->on_shelf - t->count[p][i];
+
+            s->facings++;
+            s->off += off != 0;
+            s->silent += off != 0 && !r->flagged[p];
+            if (off != 0 && r->verbose)
+                printf("    %-7s p%d facing %d books %+" PRId64 "\n",
+                       r->flagged[p] ? "flagged" : "SILENT", p, i, off);
+        }
+}
+
+void score_run(struct scorer *r, struct score *s, const struct trial_kind *kind, uint64_t from,
+               uint64_t to, int sps, double minutes)
 {
     memset(s, 0, sizeof(*s));
     for (uint64_t seed = from; seed <= to; seed++) {
@@ -288,111 +306,57 @@ static void run_kind(struct run *r, struct score *s, const struct trial_kind *ki
         for (int i = 0; i < r->groups_n; i++)
             score_group(r, s, &r->groups[i]);
         free(r->groups);
+        compare_books(r, s);
         s->plate_days += kind->plates * minutes / 1440;
     }
 }
 
-/* ---- program ------------------------------------------------------------------------------------------ */
-
-static const char HELP[] =
-    "usage: shelf-quality [--kind NAME] [--seeds A-B] [--sps N] [--minutes M] [--check] [--list]\n"
-    "                     [--verbose]\n"
-    "Without --sps: 80 and 10. Without --kind: all but 'nobody', which is worth a day (1440 "
-    "minutes).\n";
-
-struct args {
-    const char *kind;
-    unsigned long from, to;
-    int sps;
-    double minutes;
-    bool check, verbose;
-};
-
-static int list(void)
-{
-    for (int i = 0; i < TRIAL_KINDS_N; i++)
-        printf("%-10s %s\n", TRIAL_KINDS[i].name, TRIAL_KINDS[i].what);
-    return 0;
-}
-
-static int parse(int argc, char **argv, struct args *a)
-{
-    *a = (struct args){.from = 1, .to = 4, .minutes = 10};
-    for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : "";
-        char *end;
-
-        if (strcmp(argv[i], "--check") == 0)
-            a->check = true;
-        else if (strcmp(argv[i], "--verbose") == 0)
-            a->verbose = true;
-        else if (strcmp(argv[i], "--list") == 0)
-            exit(list());
-        else if (strcmp(argv[i], "--kind") == 0 && ++i > 0)
-            a->kind = value;
-        else if (strcmp(argv[i], "--seeds") == 0 && ++i > 0) {
-            a->from = strtoul(value, &end, 10);
-            a->to = *end == '-' ? strtoul(end + 1, NULL, 10) : a->from;
-        } else if (strcmp(argv[i], "--sps") == 0 && ++i > 0)
-            a->sps = (int)strtol(value, NULL, 10);
-        else if (strcmp(argv[i], "--minutes") == 0 && ++i > 0)
-            a->minutes = strtod(value, NULL);
-        else
-            return fputs(HELP, stderr), 2;
-    }
-    if (a->sps < 0 || a->minutes <= 0)
-        return fputs(HELP, stderr), 2;
-    if (a->kind != NULL && trial_find(a->kind) == NULL) {
-        fprintf(stderr, "shelf-quality: no trial '%s'; --list names them\n", a->kind);
-        return 2;
-    }
-    return 0;
-}
-
 /* The targets hold where every product can be told by weight; the rest is reported. */
-static bool good(const struct trial_kind *kind, const struct score *s, long hits)
+bool score_good(const struct trial_kind *kind, const struct score *s)
 {
     if (s->stray + s->stray_doubt > 0 && kind->visit_s == 0)
         return false;
-    return !kind->named || (percent(hits, hits + s->wrong + s->stray) >= 99.5 &&
-                            percent(hits, s->groups) >= 99.5 && percent(s->exact, hits) >= 99.9);
+    if (s->silent > 0 && kind->books)
+        return false;
+    return !kind->named ||
+           (percent(s->hits, s->hits + s->wrong + s->stray) >= 99.5 &&
+            percent(s->hits, s->groups) >= 99.5 && percent(s->exact, s->hits) >= 99.9);
 }
 
-int main(int argc, char **argv)
+void score_head(void)
 {
-    static struct run r;
-    static struct score s;
-    static const int RATES[] = {80, 10};
-    struct args a;
-    int status = parse(argc, argv, &a);
+    printf("%-10s %3s %6s %7s %7s %7s %6s %6s %6s %6s %9s  %-13s %-13s %s\n", "trial", "sps",
+           "groups", "prec%", "recall%", "exact%", "doubt", "missed", "wrong", "stray",
+           "/plate-day", "first p50/95", "settled p50/95", "books off/silent");
+}
 
-    if (status != 0)
-        return status;
-    r.verbose = a.verbose;
-    printf("%-10s %3s %6s %7s %7s %7s %6s %6s %6s %6s %9s  %-13s %-13s\n", "trial", "sps", "groups",
-           "prec%", "recall%", "exact%", "doubt", "missed", "wrong", "stray", "/plate-day",
-           "first p50/95", "settled p50/95");
-    for (int i = 0; i < TRIAL_KINDS_N; i++)
-        for (int k = 0; k < (a.sps != 0 ? 1 : 2); k++) {
-            const struct trial_kind *kind = &TRIAL_KINDS[i];
-            int sps = a.sps != 0 ? a.sps : RATES[k];
+void score_row(const struct trial_kind *kind, int sps, struct score *s)
+{
+    printf(
+        "%-10s %3d %6ld %7.2f %7.2f %7.2f %6ld %6ld %6ld %3ld+%-2ld %9.2f  %4.2f / %-5.2f  %4.2f / "
+        "%-5.2f %ld/%ld of %ld%s\n",
+        kind->name, sps, s->groups, percent(s->hits, s->hits + s->wrong + s->stray),
+        percent(s->hits, s->groups), percent(s->exact, s->hits), s->doubted, s->missed, s->wrong,
+        s->stray, s->stray_doubt, (double)(s->stray + s->stray_doubt) / s->plate_days,
+        part(s->provisional, s->provisional_n, 0.5), part(s->provisional, s->provisional_n, 0.95),
+        part(s->settled, s->settled_n, 0.5), part(s->settled, s->settled_n, 0.95), s->off,
+        s->silent, s->facings, score_good(kind, s) ? "" : "  below target");
+    (void)fflush(stdout);
+}
 
-            if (a.kind != NULL ? strcmp(a.kind, kind->name) != 0 : kind->visit_s == 0)
-                continue;
-            run_kind(&r, &s, kind, a.from, a.to, sps, a.minutes);
-            printf(
-                "%-10s %3d %6ld %7.2f %7.2f %7.2f %6ld %6ld %6ld %3ld+%-2ld %9.2f  %4.2f / %-5.2f "
-                " %4.2f / %-5.2f%s\n",
-                kind->name, sps, s.groups, percent(s.hits, s.hits + s.wrong + s.stray),
-                percent(s.hits, s.groups), percent(s.exact, s.hits), s.doubted, s.missed, s.wrong,
-                s.stray, s.stray_doubt, (double)(s.stray + s.stray_doubt) / s.plate_days,
-                part(s.provisional, s.provisional_n, 0.5),
-                part(s.provisional, s.provisional_n, 0.95), part(s.settled, s.settled_n, 0.5),
-                part(s.settled, s.settled_n, 0.95), good(kind, &s, s.hits) ? "" : "  below target");
-            fflush(stdout);
-            if (a.check && !good(kind, &s, s.hits))
-                status = 1;
-        }
-    free(r.events);
-    return status;
+void score_json(const struct trial_kind *kind, int sps, struct score *s)
+{
+    printf(
+        "{\"trial\":\"%s\",\"sps\":%d,\"groups\":%ld,\"precision\":%.5f,\"recall\":%.5f,"
+        "\"exact\":%.5f,\"doubted\":%ld,\"missed\":%ld,\"wrong\":%ld,\"stray\":%ld,"
+        "\"false_per_plate_day\":%.3f,\"provisional_p50_s\":%.3f,\"provisional_p95_s\":%.3f,"
+        "\"settled_p50_s\":%.3f,\"settled_p95_s\":%.3f,\"books_off\":%ld,\"books_silent\":%ld,"
+        "\"facings\":%ld,\"within_target\":%s}\n",
+        kind->name, sps, s->groups, percent(s->hits, s->hits + s->wrong + s->stray) / 100,
+        percent(s->hits, s->groups) / 100, percent(s->exact, s->hits) / 100, s->doubted, s->missed,
+        s->wrong, s->stray + s->stray_doubt, (double)(s->stray + s->stray_doubt) / s->plate_days,
+        part(s->provisional, s->provisional_n, 0.5), part(s->provisional, s->provisional_n, 0.95),
+        part(s->settled, s->settled_n, 0.5), part(s->settled, s->settled_n, 0.95), s->off,
+        s->silent, s->facings, score_good(kind, s) ? "true" : "false");
+    (void)fflush(stdout);
 }

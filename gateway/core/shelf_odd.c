@@ -1,0 +1,223 @@
+/* Strays, sweeps and the cross-check; see shelf_odd.h. */
+#include "core/shelf_odd.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/shelf_say.h"
+
+#define STRAY_PIECES  3
+#define STRAY_SURE_PM 900
+#define STRAY_SIGMAS  3.0
+#define STRAY_AGAIN   0.3 /* each further piece is less likely */
+#define STRAY_FAR     0.1 /* from another piece of furniture, against from this one */
+#define CV_MIN        0.01
+
+#define SWEEP_US       (10 * NOREN_US_PER_S)
+#define SWEEP_PIECES   5
+#define SWEEP_PM       400 /* of the facing's capacity */
+#define SWEEP_EMPTY_US (15 * NOREN_US_PER_S)
+#define SWEEP_EMPTY    3 /* pieces at least, when they were the last */
+#define SWEEP_AGAIN_US (60 * NOREN_US_PER_S)
+
+#define CROSS_EVERY_US NOREN_US_PER_S
+#define CROSS_US       (600 * NOREN_US_PER_S)
+#define CROSS_ZERO_MG  (10 * NOREN_MG_PER_G) /* zeros drift by as much in a day */
+#define CROSS_SPAN_PM  5
+
+/* ---- strays ------------------------------------------------------------------------------------------- */
+
+struct stray_search {
+    struct candidate best[EVENT_CANDIDATES_MAX];
+    double likelihood[EVENT_CANDIDATES_MAX]; /* best first */
+    double total;
+    uint8_t n;
+};
+
+static void add_stray(struct stray_search *s, const char *gtin, int32_t quantity, double likelihood)
+{
+    int i = s->n < EVENT_CANDIDATES_MAX ? s->n++ : EVENT_CANDIDATES_MAX - 1;
+
+    s->total += likelihood;
+    if (i == EVENT_CANDIDATES_MAX - 1 && s->likelihood[i] >= likelihood)
+        return;
+    for (; i > 0 && s->likelihood[i - 1] < likelihood; i--) {
+        s->best[i] = s->best[i - 1];
+        s->likelihood[i] = s->likelihood[i - 1];
+    }
+    s->best[i] = (struct candidate){.quantity = quantity};
+    snprintf(s->best[i].gtin, sizeof(s->best[i].gtin), "%s", gtin);
+    s->likelihood[i] = likelihood;
+}
+
+static bool stands_here(const struct shelf_at *at, uint16_t product)
+{
+    for (uint8_t i = 0; i < at->plan_plate->facings_n; i++)
+        if (at->plan_plate->facings[i].product == product)
+            return true;
+    return false;
+}
+
+static void try_product(const struct shelf_at *at, uint16_t product, double delta_mg,
+                        struct stray_search *s)
+{
+    uint16_t code = at->s->first_facing[product];
+    int64_t held = shelf_stock(at->s, product)->in_hand;
+    const struct plan_facing *f;
+    double unit, cv, sigma = (double)at->plate->weigh.sigma_mg, near;
+
+    if (held <= 0 || code == NO_INDEX || stands_here(at, product))
+        return;
+    f = &at->plan->plates[code / PLATE_FACINGS_MAX].facings[code % PLATE_FACINGS_MAX];
+    near = at->plan->plates[code / PLATE_FACINGS_MAX].fixture == at->plan_plate->fixture
+               ? 1
+               : STRAY_FAR;
+    unit = (double)f->unit_mass_mg;
+    cv = fmax(f->unit_cv_pm / 1000.0, CV_MIN);
+    for (int32_t k = 1; k <= STRAY_PIECES && k <= held; k++) {
+        double spread = sqrt(k * cv * cv * unit * unit + 2 * sigma * sigma);
+        double off = (delta_mg - k * unit) / spread;
+
+        if (fabs(off) <= STRAY_SIGMAS)
+            add_stray(s, at->plan->products[product].gtin, k,
+                      exp(-off * off / 2) / spread * near * pow(STRAY_AGAIN, k - 1));
+    }
+}
+
+static void say_stray(const struct shelf_at *at, enum event_kind kind, int64_t delta_mg,
+                      const struct stray_search *s)
+{
+    struct shelf_change *c = shelf_say_change(at, kind, STAGE_SETTLED, delta_mg);
+
+    memcpy(c->gtin, s->best[0].gtin, sizeof(c->gtin));
+    c->quantity = s->best[0].quantity < 0 ? -s->best[0].quantity : s->best[0].quantity;
+    c->confidence_pm = s->best[0].posterior_pm;
+    c->candidates_n = s->n;
+    memcpy(c->candidates, s->best, sizeof(c->candidates));
+}
+
+/* What was found here earlier and lies here no longer. */
+static bool take_stray_back(const struct shelf_at *at, int64_t delta_mg)
+{
+    struct shelf_stray *stray = &at->plate->stray;
+    int64_t room_mg = 4 * at->plate->weigh.sigma_mg + stray->mass_mg / 100;
+    int64_t off_mg = delta_mg + stray->mass_mg;
+    struct stray_search s = {.n = 1};
+
+    if (stray->quantity == 0 || off_mg > room_mg || off_mg < -room_mg)
+        return false;
+    s.best[0] = (struct candidate){.quantity = -stray->quantity, .posterior_pm = STRAY_SURE_PM};
+    memcpy(s.best[0].gtin, stray->gtin, sizeof(stray->gtin));
+    say_stray(at, EVENT_SHELF_PICK, delta_mg, &s);
+    *stray = (struct shelf_stray){.quantity = 0};
+    return true;
+}
+
+bool shelf_settle_stray(const struct shelf_at *at, int64_t delta_mg)
+{
+    struct stray_search s = {.n = 0};
+
+    if (delta_mg < 0)
+        return take_stray_back(at, delta_mg);
+    for (uint16_t i = 0; i < at->plan->products_n; i++)
+        try_product(at, i, (double)delta_mg, &s);
+    for (uint8_t i = 0; i < s.n; i++)
+        s.best[i].posterior_pm = (int32_t)lround(1000 * s.likelihood[i] / s.total);
+    if (s.n == 0 || s.best[0].posterior_pm < STRAY_SURE_PM)
+        return false;
+    at->plate->stray = (struct shelf_stray){.mass_mg = delta_mg, .quantity = s.best[0].quantity};
+    memcpy(at->plate->stray.gtin, s.best[0].gtin, sizeof(s.best[0].gtin));
+    say_stray(at, EVENT_SHELF_MISPLACED, delta_mg, &s);
+    return true;
+}
+
+/* ---- sweeps ------------------------------------------------------------------------------------------- */
+
+static int64_t left_since(const struct shelf_plate *p, uint8_t facing, int64_t since_us)
+{
+    int64_t n = 0;
+
+    for (int i = 0; i < SHELF_LEFT_MAX; i++)
+        if (p->left[i].facing == facing && p->left[i].n > 0 && p->left[i].t_us > since_us)
+            n += p->left[i].n;
+    return n;
+}
+
+void shelf_watch_sweep(const struct shelf_at *at, uint8_t facing, int64_t n)
+{
+    const struct plan_facing *f = &at->plan_plate->facings[facing];
+    struct shelf_plate *p = at->plate;
+    int64_t least = (int64_t)f->capacity * SWEEP_PM / 1000, taken;
+    struct shelf_change *c;
+
+    p->left_at = (uint8_t)((p->left_at + 1) % SHELF_LEFT_MAX);
+    p->left[p->left_at].t_us = at->now_us;
+    p->left[p->left_at].facing = facing;
+    p->left[p->left_at].n = n > INT32_MAX ? INT32_MAX : (int32_t)n;
+    if (p->swept_us != 0 && at->now_us - p->swept_us < SWEEP_AGAIN_US)
+        return;
+    taken = left_since(p, facing, at->now_us - SWEEP_US);
+    if (taken < (least > SWEEP_PIECES ? least : SWEEP_PIECES)) {
+        taken = left_since(p, facing, at->now_us - SWEEP_EMPTY_US);
+        if (p->facings[facing].on_shelf > 0 || taken < SWEEP_EMPTY)
+            return;
+    }
+    p->swept_us = at->now_us;
+    c = &batch_event(at->out, EVENT_SHELF_SWEEP, at->now_us)->u.shelf_sweep.change;
+    snprintf(c->change_id, sizeof(c->change_id), "c%" PRId64, shelf_take_number(at->s, at->out));
+    snprintf(c->plate, sizeof(c->plate), "%s", at->plan_plate->id);
+    snprintf(c->gtin, sizeof(c->gtin), "%s", shelf_gtin(at, facing));
+    c->stage = STAGE_SETTLED;
+    c->quantity = (int32_t)taken;
+    c->mass_mg = -taken * f->unit_mass_mg;
+    c->confidence_pm = p->facings[facing].confidence_pm;
+}
+
+/* ---- the absolute weight ------------------------------------------------------------------------------ */
+
+/* By how much weight and books disagree, beyond what variation and zero drift explain; 0: not. */
+static bool disagrees(const struct shelf_at *at)
+{
+    double books = (double)at->plate->stray.mass_mg, variance = 0, room, off;
+
+    for (uint8_t i = 0; i < at->plan_plate->facings_n; i++) {
+        const struct plan_facing *f = &at->plan_plate->facings[i];
+        double n = (double)at->plate->facings[i].on_shelf, unit = (double)f->unit_mass_mg;
+        double cv = fmax(f->unit_cv_pm / 1000.0, CV_MIN);
+
+        if (!at->plate->facings[i].counted)
+            return false;
+        books += n * unit;
+        /* The stated unit mass may itself be off by a third of its variation, the same for all pieces. */
+        variance += n * cv * cv * unit * unit + n * n * cv * cv * unit * unit / 9;
+    }
+    off = fabs((double)at->plate->weigh.level_mg - books);
+    room = (double)at->unit_mg / 2 + 2 * sqrt(variance) + books * CROSS_SPAN_PM / 1000 +
+           (double)CROSS_ZERO_MG;
+    return off > room;
+}
+
+void shelf_cross_check(const struct shelf_at *at)
+{
+    struct shelf_plate *p = at->plate;
+
+    if (at->now_us < p->cross_next_us || at->unit_mg == 0)
+        return;
+    p->cross_next_us = at->now_us + CROSS_EVERY_US;
+    if (p->weigh.away || !p->weigh.resting)
+        return;
+    if ((at->plan_plate->cells_n == 0 && p->tare_mg == 0) || !disagrees(at)) {
+        p->cross_us = 0;
+        p->cross_told = false;
+        return;
+    }
+    if (p->cross_us == 0)
+        p->cross_us = at->now_us;
+    if (p->cross_told || at->now_us - p->cross_us < CROSS_US)
+        return;
+    p->cross_told = true;
+    for (uint8_t i = 0; i < at->plan_plate->facings_n; i++)
+        shelf_suggest_recount(at, i, p->facings[i].on_shelf, "weight_disagrees");
+}

@@ -190,9 +190,10 @@ static void attempt(const struct points *p, double hz, double decay_hz, struct s
 static bool find(const struct points *p, double hz, double hz_most, struct search *s)
 {
     double step_hz = 0.2 / p->span_s;
+    int steps = (int)((hz_most - hz) / step_hz);
 
-    for (; hz <= hz_most; hz += step_hz)
-        attempt(p, hz, DECAYS_HZ[hz < HZ_HIGH ? 2 : DECAYS_N - 2], s);
+    for (int k = 0; k <= steps; k++)
+        attempt(p, hz + k * step_hz, DECAYS_HZ[hz + k * step_hz < HZ_HIGH ? 2 : DECAYS_N - 2], s);
     hz = s->hz;
     for (int k = 0; k < (hz < HZ_HIGH ? DECAYS_SLOW : DECAYS_N) && s->best.level_var != 0; k++)
         for (int i = -4; i <= 4; i++)

@@ -39,9 +39,10 @@ int cmd_backup(int argc, char **argv)
 
     if (rc != CTL_OK)
         return rc;
-    if (argv[optind][0] != '/' && getcwd(here, sizeof(here) - 1) != NULL)
-        strcat(here, "/");
-    if (snprintf(file, sizeof(file), "%s%s", here, argv[optind]) >= (int)sizeof(file))
+    if (argv[optind][0] == '/' || getcwd(here, sizeof(here)) == NULL)
+        here[0] = '\0';
+    if (snprintf(file, sizeof(file), "%s%s%s", here, here[0] != '\0' ? "/" : "", argv[optind]) >=
+        (int)sizeof(file))
         return ctl_usage(c.command, "the name of the file is too long");
     json = c.json;
     c.json = false; /* only the last answer is one */

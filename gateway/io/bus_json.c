@@ -254,7 +254,7 @@ static bool read_batch(const struct doc *d, const char *list, const struct plan 
 {
     const char *const keys[] = {"clock", "sent_us", list, NULL};
     struct doc items;
-    int quality;
+    int quality = 0;
 
     b->n = b->unknown_cells = 0;
     if (d->v == NULL || !doc_object(d, keys) || !read_word(d, "clock", CLOCKS, &quality) ||

@@ -88,6 +88,10 @@ static bool parse(int argc, char **argv, struct args *a)
         } else
             i++;
     }
+    if (a->name == NULL) {
+        fputs("noren-sim: --trial wants a NAME; noren-sim --trial list names them\n", stderr);
+        return false;
+    }
     if (strcmp(a->name, "all") != 0 && strcmp(a->name, "list") != 0 &&
         trial_find(a->name) == NULL) {
         fprintf(stderr, "noren-sim: no trial '%s'; noren-sim --trial list names them\n", a->name);

@@ -215,6 +215,8 @@ static void a_damaged_row_leaves_the_cell_uncalibrated(void **state)
         if (r->rows[i].kind == RECORD_CALIBRATION)
             row = &r->rows[i];
     assert_non_null(row);
+    if (row == NULL) /* the analyser does not know that cmocka does not come back */
+        return;
     assert_string_equal(row->key, "c1/1");
     row->value[5] ^= 1;
     from = r->log_n;

@@ -1,5 +1,11 @@
 # quality: trials through the real core, scored against the truth; floors on seeds that tuning never saw.
 if(NOREN_E2E)
+    add_executable(zone-quality ${CMAKE_CURRENT_SOURCE_DIR}/quality/zone_quality.c)
+    target_include_directories(zone-quality PRIVATE ${CMAKE_SOURCE_DIR}/gateway)
+    target_compile_definitions(zone-quality PRIVATE NOREN_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+    target_link_libraries(zone-quality PRIVATE noren_core)
+    add_test(NAME quality-zones COMMAND zone-quality --check)
+    set_tests_properties(quality-zones PROPERTIES LABELS quality TIMEOUT 300)
     # Seeds from 931 on are for this test alone.
     # Both rates, but for leaning (recall 99.2 % at 10 SPS). `mixed` is no floor yet: of 72 counts 43 are wrong in
     # the end, and one of them without a flag.

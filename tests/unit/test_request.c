@@ -146,7 +146,9 @@ static struct jws_key *make_key(void)
     return k;
 }
 
-/* One line of a chain: `by` says that `next` signs from now on. */
+#define CHAIN_SIZE 2048
+
+/* One line of a chain (CHAIN_SIZE bytes): `by` says that `next` signs from now on. */
 static void add_step(char *chain, const struct jws_key *by, const struct jws_key *next,
                      int revision)
 {
@@ -159,7 +161,7 @@ static void add_step(char *chain, const struct jws_key *by, const struct jws_key
     assert_int_equal(
         bundle_make(BUNDLE_KEYS, "acme", revision, hex, strlen(hex), NULL, 0, &payload, error), 0);
     assert_int_equal(jws_sign(by, payload, strlen(payload), &token), 0);
-    strcat(strcat(chain, token), "\n");
+    snprintf(chain + strlen(chain), CHAIN_SIZE - strlen(chain), "%s\n", token);
     free(payload);
     free(token);
 }
@@ -178,7 +180,7 @@ static void keys_follow_each_other_and_never_go_back(void **state)
     struct jws_key *k1 = make_key(), *k2 = make_key(), *k3 = make_key(), *thief = make_key();
     struct jws_key *ours = make_key();
     uint8_t first[JWS_PUBLIC_SIZE];
-    char chain[2048] = "", forged[2048] = "", error[BUNDLE_ERROR_SIZE] = "";
+    char chain[CHAIN_SIZE] = "", forged[CHAIN_SIZE] = "", error[BUNDLE_ERROR_SIZE] = "";
     int64_t revision = 0;
 
     (void)state;

@@ -431,8 +431,8 @@ void roster_parts_free(struct roster_parts *p)
 static int erase(struct store *s, const char *ref)
 {
     static const char *const SQL[] = {
-        "UPDATE event SET body = json_set(body, '$.data', json('{\"forgotten\":true}'))"
-        " WHERE json_extract(body, '$.data.member_ref') = ?",
+        ("UPDATE event SET body = json_set(body, '$.data', json('{\"forgotten\":true}'))"
+         " WHERE json_extract(body, '$.data.member_ref') = ?"),
         "DELETE FROM presence WHERE who = ?",
         "DELETE FROM offer WHERE who = ?",
     };

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "hq/command.h"
+#include "hq/utc.h"
 
 #define STREAM_ROWS "64"
 
@@ -190,14 +190,6 @@ static json_t *get_event_types(const struct api *api, const struct api_query *qu
     return types;
 }
 
-static int64_t utc_now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * NOREN_US_PER_S + now.tv_nsec / 1000;
-}
-
 static json_t *get_commands(const struct api *api, const struct api_query *query)
 {
     return command_list(api->store, query->store, query->ref, limit_or(query, 20), utc_now_us());
@@ -207,11 +199,9 @@ static json_t *get_health(const struct api *api, const struct api_query *query)
 {
     const struct ingest_counters *c = &api->ingest->counters;
     json_t *refused = json_object();
-    struct timespec now;
+    json_int_t now_us = utc_now_us();
 
     (void)query;
-    clock_gettime(CLOCK_REALTIME, &now);
-    json_int_t now_us = now.tv_sec * NOREN_US_PER_S + now.tv_nsec / 1000;
     for (int i = 0; i < REFUSALS; i++)
         json_object_set_new(refused, refusal_name((enum refusal)i), json_integer(c->refused[i]));
     return json_pack("{s:s,s:s,s:b,s:I,s:I,s:I,s:{s:I,s:I,s:I,s:I,s:I,s:I,s:o}}", "version",

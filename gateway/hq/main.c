@@ -18,19 +18,12 @@
 #include <systemd/sd-event.h>
 
 #include "hq/ca.h"
-#include "hq/ack.h"
-#include "hq/api.h"
-#include "hq/broker.h"
 #include "hq/command.h"
-#include "hq/config.h"
 #include "hq/desired.h"
-#include "hq/http.h"
-#include "hq/ingest.h"
 #include "hq/log.h"
-#include "hq/roster.h"
-#include "hq/store.h"
+#include "hq/publish.h"
+#include "hq/utc.h"
 #include "io/file.h"
-#include "io/jws.h"
 #include "noren/topic.h"
 #include "noren/units.h"
 #include "noren/wire.h"
@@ -41,206 +34,6 @@ enum { EXIT_CANNOT = 1, EXIT_USAGE = 2 };
 #define TICK_US         (15 * NOREN_US_PER_S)
 #define PEER_US         (500 * NOREN_US_PER_MS) /* how often another replica's work is looked for */
 #define SHARED_DELAY_US (2 * NOREN_US_PER_MS)   /* of a commit: the others wait for the lock */
-
-struct hq {
-    struct hq_config config;
-    struct store store;
-    struct ingest ingest;
-    struct roster roster;
-    struct jws_key *key;
-    sd_event *loop;
-    struct broker *broker;
-    struct api api;
-    struct http *http;
-    sd_event_source *commit_timer, *minute_timer, *http_io, *tick_timer, *peer_timer;
-    int64_t data_version; /* of the shared file: changes when another replica commits */
-    int64_t forgotten_n;  /* receipts that the roster honours already */
-    uint32_t date;        /* UTC date the published day keys are centred on */
-    bool commit_trouble;
-    char desired_trouble[DESIRED_ERROR_SIZE]; /* logged once while it stays the same */
-    bool refusal_logged[REFUSALS];
-};
-
-static int64_t utc_now_us(void)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_REALTIME, &ts);
-    return (int64_t)ts.tv_sec * NOREN_US_PER_S + ts.tv_nsec / 1000;
-}
-
-/* --- what goes down -------------------------------------------------------------------------- */
-
-static void publish_signed(struct hq *hq, const char *topic, const char *payload)
-{
-    char *token = NULL;
-
-    if (!broker_connected(hq->broker)) /* connected() publishes everything anyway */
-        return;
-    int r = jws_sign(hq->key, payload, strlen(payload), &token);
-    if (r == 0)
-        r = broker_publish(hq->broker, topic, token, strlen(token), NOREN_CONTENT_JWS);
-    if (r < 0)
-        hq_log(HQ_ERROR, "cannot publish %s: %s", topic, strerror(-r));
-    free(token);
-}
-
-static void publish_ack(struct hq *hq, int64_t epoch_id)
-{
-    char topic[ACK_TOPIC_SIZE], payload[ACK_PAYLOAD_SIZE];
-
-    if (ack_print(&hq->store, epoch_id, topic, payload) == 0)
-        publish_signed(hq, topic, payload);
-}
-
-/* One retained message a part; those that a smaller bundle no longer has are taken back. */
-static void publish_parts(struct hq *hq, const char *root, const struct roster_parts *parts)
-{
-    char topic[ACK_TOPIC_SIZE];
-
-    for (size_t i = 0; i < parts->n || i < parts->stale; i++) {
-        if (i == 0)
-            snprintf(topic, sizeof(topic), "%s/" NOREN_TOPIC_DESIRED, root, "members");
-        else
-            snprintf(topic, sizeof(topic), "%s/" NOREN_TOPIC_DESIRED "/%zu", root, "members", i);
-        if (i < parts->n)
-            publish_signed(hq, topic, parts->payloads[i]);
-        else if (broker_connected(hq->broker))
-            (void)broker_publish(hq->broker, topic, "", 0, NOREN_CONTENT_JWS);
-    }
-}
-
-static void publish_members(struct hq *hq, int64_t gateway_id)
-{
-    char root[ACK_TOPIC_SIZE], store_name[NOREN_ID_SIZE];
-    struct roster_parts parts = {.n = 0};
-    sqlite3_stmt *stmt = store_bind(
-        &hq->store, "SELECT tenant, store, gateway FROM gateway WHERE id = ?", "i", gateway_id);
-
-    if (stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW)
-        return;
-    snprintf(root, sizeof(root), NOREN_TOPIC_ROOT, (const char *)sqlite3_column_text(stmt, 0),
-             (const char *)sqlite3_column_text(stmt, 1),
-             (const char *)sqlite3_column_text(stmt, 2));
-    snprintf(store_name, sizeof(store_name), "%s", (const char *)sqlite3_column_text(stmt, 1));
-    sqlite3_reset(stmt);
-    int r = store_begin(&hq->store);
-    if (r == 0)
-        r = roster_print(&hq->roster, &hq->store, gateway_id, store_name,
-                         utc_now_us() / NOREN_US_PER_S, &parts);
-    if (r == 0)
-        r = store_commit(&hq->store);
-    if (r == 0)
-        publish_parts(hq, root, &parts);
-    else
-        hq_log(HQ_ERROR, "cannot make the members bundle for %s: %s", root, strerror(-r));
-    store_rollback(&hq->store);
-    roster_parts_free(&parts);
-}
-
-/* What the folder `desired` has for a gateway; `all`, or what is new. */
-static void publish_desired(struct hq *hq, int64_t gateway_id, bool all)
-{
-    static const enum bundle_kind KINDS[] = {BUNDLE_PLANOGRAM, BUNDLE_CAMPAIGNS, BUNDLE_CONFIG};
-    char to[BUNDLE_TO_SIZE], store_name[NOREN_ID_SIZE], topic[ACK_TOPIC_SIZE];
-    sqlite3_stmt *stmt = store_bind(
-        &hq->store, "SELECT tenant, store, gateway FROM gateway WHERE id = ?", "i", gateway_id);
-
-    if (hq->config.desired[0] == '\0' || stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW)
-        return;
-    snprintf(to, sizeof(to), "%s/%s/%s", (const char *)sqlite3_column_text(stmt, 0),
-             (const char *)sqlite3_column_text(stmt, 1),
-             (const char *)sqlite3_column_text(stmt, 2));
-    snprintf(store_name, sizeof(store_name), "%s", (const char *)sqlite3_column_text(stmt, 1));
-    sqlite3_reset(stmt);
-    for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
-        char *payload = NULL, error[DESIRED_ERROR_SIZE] = "";
-        bool is_new = false;
-        int r = store_begin(&hq->store);
-
-        if (r == 0)
-            r = desired_make(&hq->store, hq->config.desired, KINDS[i], gateway_id, to, store_name,
-                             utc_now_us() / NOREN_US_PER_S, &payload, &is_new, error);
-        int committed = store_commit(&hq->store);
-        snprintf(topic, sizeof(topic), "noren/1/%s/" NOREN_TOPIC_DESIRED, to,
-                 bundle_name(KINDS[i]));
-        if (r == 1 && payload != NULL && committed == 0 && (is_new || all))
-            publish_signed(hq, topic, payload);
-        if (r < 0 && r != -ENOENT && strcmp(hq->desired_trouble, error) != 0) {
-            memcpy(hq->desired_trouble, error, sizeof(error));
-            hq_log(HQ_ERROR, "%s; not published", error);
-        }
-        free(payload);
-    }
-}
-
-static void publish_all_desired(struct hq *hq, int64_t gateway_id)
-{
-    publish_desired(hq, gateway_id, true);
-}
-
-static void publish_new_desired(struct hq *hq, int64_t gateway_id)
-{
-    publish_desired(hq, gateway_id, false);
-}
-
-/* The chain of keys is signed already, by each key for the next. */
-static void publish_keys(struct hq *hq, int64_t gateway_id)
-{
-    char path[CONFIG_PATH_SIZE + 16], topic[ACK_TOPIC_SIZE], *chain = NULL;
-    sqlite3_stmt *stmt;
-    size_t n;
-
-    snprintf(path, sizeof(path), "%s/keys.jws", hq->config.desired);
-    if (hq->config.desired[0] == '\0' || file_read(path, 1 << 20, &chain, &n) != 0)
-        return;
-    stmt = store_bind(&hq->store, "SELECT tenant, store, gateway FROM gateway WHERE id = ?", "i",
-                      gateway_id);
-    if (stmt != NULL && sqlite3_step(stmt) == SQLITE_ROW) {
-        snprintf(topic, sizeof(topic), NOREN_TOPIC_ROOT "/" NOREN_TOPIC_DESIRED,
-                 (const char *)sqlite3_column_text(stmt, 0),
-                 (const char *)sqlite3_column_text(stmt, 1),
-                 (const char *)sqlite3_column_text(stmt, 2), "keys");
-        (void)broker_publish(hq->broker, topic, chain, n, NOREN_CONTENT_JWS);
-    }
-    sqlite3_reset(stmt);
-    free(chain);
-}
-
-/* Commands that wait for an answer and were not sent for a while. */
-static void send_commands(struct hq *hq)
-{
-    int64_t now_us = utc_now_us();
-    struct command_out out;
-
-    if (!broker_connected(hq->broker) || store_begin(&hq->store) < 0)
-        return;
-    while (command_next(&hq->store, now_us - COMMAND_RESEND_US, now_us, &out) == 1) {
-        int64_t left_s = (out.expires_us - now_us) / NOREN_US_PER_S + 1;
-        char *token = NULL;
-
-        if (jws_sign(hq->key, out.envelope, strlen(out.envelope), &token) == 0)
-            (void)broker_command(hq->broker, out.topic, token, strlen(token), (uint32_t)left_s);
-        free(token);
-        free(out.envelope);
-    }
-}
-
-static void for_each_id(struct hq *hq, const char *sql, void (*call)(struct hq *, int64_t))
-{
-    json_t *rows = store_rows(&hq->store, sql, "");
-    size_t i;
-    const json_t *row;
-
-    json_array_foreach(rows, i, row) call(hq, json_integer_value(json_object_get(row, "id")));
-    json_decref(rows);
-}
-
-static void publish_all_members(struct hq *hq)
-{
-    hq->date = noren_utc_date(utc_now_us() / NOREN_US_PER_S);
-    for_each_id(hq, "SELECT id FROM gateway", publish_members);
-}
 
 /* --- what comes up --------------------------------------------------------------------------- */
 
@@ -294,7 +87,7 @@ static void commit(struct hq *hq)
         publish_members(hq, result.gateways[i]);
     for (int i = 0; i < result.gateways_n; i++) {
         publish_keys(hq, result.gateways[i]);
-        publish_desired(hq, result.gateways[i], true);
+        publish_desired(hq, result.gateways[i]);
     }
     if (result.changed != 0 && hq->http != NULL)
         http_notify(hq->http, result.changed);
@@ -332,11 +125,11 @@ static void on_connected(void *user)
     struct hq *hq = user;
 
     commit(hq);
-    for_each_id(hq, "SELECT id FROM gateway", publish_keys);
-    for_each_id(hq, "SELECT id FROM epoch", publish_ack);
+    publish_each(hq, "SELECT id FROM gateway", publish_keys);
+    publish_each(hq, "SELECT id FROM epoch", publish_ack);
     publish_all_members(hq);
-    for_each_id(hq, "SELECT id FROM gateway", publish_all_desired);
-    send_commands(hq);
+    publish_each(hq, "SELECT id FROM gateway", publish_desired);
+    publish_commands(hq);
     commit(hq);
 }
 
@@ -350,7 +143,7 @@ static int on_minute(sd_event_source *source, uint64_t due_us, void *user)
         publish_all_members(hq);
     }
     commit(hq);
-    for_each_id(hq, "SELECT id FROM gateway", publish_new_desired);
+    publish_each(hq, "SELECT id FROM gateway", publish_new_desired);
     sd_event_source_set_time_relative(source, 60 * NOREN_US_PER_S);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
 }
@@ -372,7 +165,7 @@ static int on_tick(sd_event_source *source, uint64_t due_us, void *user)
 
     (void)due_us;
     http_tick(hq->http);
-    send_commands(hq);
+    publish_commands(hq);
     commit(hq);
     sd_event_source_set_time_relative(source, TICK_US);
     return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
@@ -403,7 +196,7 @@ static int on_commanded(void *user)
     commit(hq);
     if (hq->commit_trouble)
         return -EIO;
-    send_commands(hq);
+    publish_commands(hq);
     commit(hq);
     return 0;
 }

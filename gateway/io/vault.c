@@ -33,20 +33,27 @@ struct vault {
 
 /* --- the key ------------------------------------------------------------------------------------ */
 
+/* The file gets its name only when it is whole: a power cut leaves no half of a key behind, and of two that
+ * make one in the same folder the second finds the first's (-EEXIST). */
 static int make_key(const char *path, uint8_t key[KEY_SIZE])
 {
+    char whole[PATH_SIZE + 16];
     int fd, rc = 0;
 
     if (getrandom(key, KEY_SIZE, 0) != KEY_SIZE)
         return -EIO;
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (snprintf(whole, sizeof(whole), "%s.%ld", path, (long)getpid()) >= (int)sizeof(whole))
+        return -ENAMETOOLONG;
+    (void)unlink(whole);
+    fd = open(whole, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return -errno;
     if (write(fd, key, KEY_SIZE) != KEY_SIZE || fsync(fd) != 0)
         rc = errno != 0 ? -errno : -EIO;
     close(fd);
-    if (rc != 0)
-        (void)unlink(path);
+    if (rc == 0 && link(whole, path) != 0)
+        rc = -errno;
+    (void)unlink(whole);
     return rc;
 }
 
@@ -108,6 +115,8 @@ static int find_key(uint8_t key[KEY_SIZE], const char *key_dir, const char *data
         rc = read_key(path, key);
         if (rc == -ENOENT)
             rc = make_key(path, key);
+        if (rc == -EEXIST)
+            rc = read_key(path, key);
     } else if (rc == -ENOENT) {
         return rc;
     }

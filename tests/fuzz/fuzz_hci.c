@@ -27,7 +27,6 @@ static void start(struct radio *r, void *memory, void *tag_memory)
                               .kind = TAG_IRK,
                               .key = {0xec, 0x02, 0x34, 0xa3, 0x57, 0xc8, 0xad, 0x05, 0x34, 0x10,
                                       0x10, 0xa6, 0x0a, 0x39, 0x7d, 0x9b}};
-    const uint8_t address[HCI_ADDRESS_SIZE] = {0xaa, 0xfb, 0x0d, 0x94, 0x81, 0x70};
     uint8_t member_key[32];
 
     for (size_t i = 0; i < sizeof(member_key); i++)
@@ -40,7 +39,7 @@ static void start(struct radio *r, void *memory, void *tag_memory)
     must(radio_node_key(r, 0x0102, node_key));
     tags_init(&r->tags, tag_memory, 2);
     must(tags_add(&r->tags, &cart) == NULL && tags_add(&r->tags, &badge) == NULL);
-    must(radio_sensor_key(r, address, badge.key));
+    must(radio_sensor_key(r, "badge", badge.key));
     radio_clock(r, NOREN_VECTOR_UNIX_S * NOREN_US_PER_S, CLOCK_SYNCED);
 }
 

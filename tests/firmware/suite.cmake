@@ -2,5 +2,5 @@
 # understood by the gateway's decoder.
 if(NOREN_E2E)
     add_test(NAME firmware COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/firmware/run ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR})
-    set_tests_properties(firmware PROPERTIES LABELS firmware TIMEOUT 300)
+    set_tests_properties(firmware PROPERTIES LABELS firmware TIMEOUT 300 RUN_SERIAL TRUE)
 endif()

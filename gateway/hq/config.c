@@ -20,6 +20,7 @@ static const struct ini_row HQ_ROWS[] = {
     TEXT("members", members, false),
     TEXT("pages", pages, true),
     TEXT("desired", desired, false),
+    TEXT("ca", ca, false),
     {"replica", ini_parse_name, FIELD_OF(replica), 0, 0, NULL, false},
     {.key = NULL},
 };
@@ -86,8 +87,8 @@ int hq_config_load(struct hq_config *ret, const char *path, char ret_error[INI_E
     const char *slash = strrchr(path, '/');
     snprintf(dir, sizeof(dir), "%.*s", slash != NULL ? (int)(slash - path) : 1,
              slash != NULL ? path : ".");
-    char *paths[] = {c.data_dir, c.key,     c.members,   c.pages,
-                     c.desired,  c.mqtt.ca, c.mqtt.cert, c.mqtt.key};
+    char *paths[] = {c.data_dir, c.key,     c.members,   c.pages,   c.desired,
+                     c.ca,       c.mqtt.ca, c.mqtt.cert, c.mqtt.key};
     for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++)
         if (absolute(paths[i], dir) < 0) {
             snprintf(ret_error, INI_ERROR_SIZE, "%s: the path %s is too long", path, paths[i]);

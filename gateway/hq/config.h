@@ -14,7 +14,9 @@ struct hq_config {
     char members[CONFIG_PATH_SIZE];  /**< "": no members */
     char pages[CONFIG_PATH_SIZE];    /**< folder of the web pages */
     char desired
-        [CONFIG_PATH_SIZE];      /**< folder of what gateways shall have (hq/desired.h), "": none */
+        [CONFIG_PATH_SIZE]; /**< folder of what gateways shall have (hq/desired.h), "": none */
+    char
+        ca[CONFIG_PATH_SIZE]; /**< folder of `noren-hq ca`: renews gateways' certificates, "": no */
     char replica[NOREN_ID_SIZE]; /**< "": alone; else its name among several on one database */
     struct {
         char host[256];

@@ -89,6 +89,8 @@ static void commit(struct hq *hq)
         publish_keys(hq, result.gateways[i]);
         publish_desired(hq, result.gateways[i]);
     }
+    if (result.changed & CHANGED_GATEWAYS)
+        publish_certificates(hq);
     if (result.changed != 0 && hq->http != NULL)
         http_notify(hq->http, result.changed);
 }
@@ -356,19 +358,22 @@ static void stop(struct hq *hq)
 
 static void print_help(FILE *f)
 {
-    fputs("usage: noren-hq --config FILE [--check-config]\n"
-          "       noren-hq ca init|approve ...   (issues gateways' certificates; ca --help)\n"
-          "Headquarters: stores what gateways send over MQTT, acknowledges it, serves the pages.\n"
-          "  -c, --config FILE   hq.conf with [hq] data_dir, http_port (8080), http_bind\n"
-          "                      (127.0.0.1), key, members, pages, replica and [mqtt] host, port\n"
-          "                      (8883), ca, cert, key, tenant; file names are relative to the\n"
-          "                      file's folder. `replica = NAME`: one of several noren-hq on this\n"
-          "                      machine that share data_dir and the gateways' events\n"
-          "      --check-config  say what is wrong, or nothing, and stop\n"
-          "  -h, --help          this text\n"
-          "      --version       the version\n"
-          "exit: 0 stopped by a signal, 1 cannot go on, 2 wrong usage or configuration\n",
-          f);
+    fputs(
+        "usage: noren-hq --config FILE [--check-config]\n"
+        "       noren-hq ca init|approve ...   (issues gateways' certificates; ca --help)\n"
+        "Headquarters: stores what gateways send over MQTT, acknowledges it, serves the pages.\n"
+        "  -c, --config FILE   hq.conf with [hq] data_dir, http_port (8080), http_bind\n"
+        "                      (127.0.0.1), key, members, pages, desired, ca (the folder of\n"
+        "                      `noren-hq ca`: renews gateways' certificates), replica and [mqtt]\n"
+        "                      host, port\n"
+        "                      (8883), ca, cert, key, tenant; file names are relative to the\n"
+        "                      file's folder. `replica = NAME`: one of several noren-hq on this\n"
+        "                      machine that share data_dir and the gateways' events\n"
+        "      --check-config  say what is wrong, or nothing, and stop\n"
+        "  -h, --help          this text\n"
+        "      --version       the version\n"
+        "exit: 0 stopped by a signal, 1 cannot go on, 2 wrong usage or configuration\n",
+        f);
 }
 
 /* Returns -1 to go on, or the exit code. */

@@ -170,6 +170,9 @@ int topic_parse(const char *text, struct topic *ret)
     } else if (strcmp(text, "state/desired") == 0) {
         t.kind = TOPIC_DESIRED;
         text += strlen(text);
+    } else if (strcmp(text, "state/certificate") == 0) {
+        t.kind = TOPIC_CERTIFICATE;
+        text += strlen(text);
     } else if (strcmp(text, "rsp") == 0) {
         t.kind = TOPIC_ANSWER;
         text += strlen(text);

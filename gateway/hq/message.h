@@ -53,6 +53,7 @@ enum topic_kind {
     TOPIC_STORE,
     TOPIC_GATEWAY,
     TOPIC_DESIRED,
+    TOPIC_CERTIFICATE,
     TOPIC_ANSWER
 };
 

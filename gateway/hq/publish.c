@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hq/ack.h"
+#include "hq/ca.h"
 #include "hq/command.h"
 #include "hq/log.h"
 #include "hq/utc.h"
@@ -14,6 +15,8 @@
 #include "noren/topic.h"
 #include "noren/wire.h"
 
+/* For how long a gateway may be away before it has to ask again. */
+#define CERTIFICATE_VALID_S 3600
 /* Root of "tenant/store/gateway", and the bundle's name. */
 #define TO_TOPIC "noren/1/%s/" NOREN_TOPIC_DESIRED
 
@@ -166,6 +169,56 @@ void publish_commands(struct hq *hq)
         free(token);
         free(out.envelope);
     }
+}
+
+/* A certificate as a command, or a line in the log; one answer a claim either way: a gateway asks again. */
+static void answer_claim(struct hq *hq, const json_t *row)
+{
+    const char *gateway = json_string_value(json_object_get(row, "gateway"));
+    const json_t *body = json_object_get(row, "body");
+    const struct ca_claim claim = {json_string_value(json_object_get(body, "certificate")),
+                                   json_string_value(json_object_get(body, "request")),
+                                   json_string_value(json_object_get(body, "proof"))};
+    const char *error = NULL, *remedy = NULL, *fault;
+    json_t *request, *id = NULL;
+    char *pem = NULL;
+    int status;
+
+    fault = ca_renew(hq->config.ca, gateway, &claim, &pem);
+    if (fault == NULL) {
+        request =
+            json_pack("{s:s,s:O,s:s,s:s,s:i,s:{s:s}}", "gateway", gateway, "store",
+                      json_object_get(row, "store"), "name", "certificate", "actor", "headquarters",
+                      "valid_s", CERTIFICATE_VALID_S, "args", "certificate", pem);
+        id = command_give(&hq->store, request, utc_now_us(), &status, &error, &remedy);
+        json_decref(request);
+        fault = id == NULL ? error : NULL;
+    }
+    if (fault == NULL)
+        hq_log(HQ_NOTE, "%s: certificate renewed", gateway);
+    else
+        hq_log(HQ_WARNING, "%s asks for a certificate, refused: %s", gateway, fault);
+    json_decref(id);
+    free(pem);
+}
+
+void publish_certificates(struct hq *hq)
+{
+    size_t i;
+    const json_t *row;
+
+    if (hq->config.ca[0] == '\0' || store_begin(&hq->store) < 0)
+        return;
+    json_t *rows = store_rows(&hq->store,
+                              "SELECT gateway, store, body AS \"body:json\" FROM claim"
+                              " JOIN gateway ON gateway.id = gateway_id",
+                              "");
+    json_array_foreach(rows, i, row) answer_claim(hq, row);
+    if (json_array_size(rows) > 0 && store_run(&hq->store, "DELETE FROM claim", "") >= 0)
+        publish_commands(hq);
+    json_decref(rows);
+    if (store_commit(&hq->store) < 0)
+        hq_log(HQ_ERROR, "certificates were not renewed; gateways ask again");
 }
 
 void publish_each(struct hq *hq, const char *sql, void (*call)(struct hq *, int64_t))

@@ -30,4 +30,7 @@ void publish_keys(struct hq *hq, int64_t gateway_id);
 /** Commands that wait for an answer and were not sent for a while. */
 void publish_commands(struct hq *hq);
 
+/** Answers gateways that ask for their next certificate, when headquarters is the CA. */
+void publish_certificates(struct hq *hq);
+
 #endif

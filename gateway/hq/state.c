@@ -124,6 +124,29 @@ static int take_desired(struct store *s, int64_t gateway_id, const json_t *json,
     return r < 0 ? r : CHANGED_GATEWAYS;
 }
 
+/* What it asks for is looked at after the commit (publish_certificates). Empty: it has what it wanted. */
+static int take_claim(struct store *s, int64_t gateway_id, const json_t *json)
+{
+    char *body;
+    int r;
+
+    if (json == NULL) {
+        r = store_run(s, "DELETE FROM claim WHERE gateway_id = ?", "i", gateway_id);
+        return r < 0 ? r : 0;
+    }
+    if (!json_is_string(json_object_get(json, "certificate")) ||
+        !json_is_string(json_object_get(json, "request")) ||
+        !json_is_string(json_object_get(json, "proof")))
+        return -EINVAL;
+    body = json_dumps(json, JSON_COMPACT);
+    r = store_run(s,
+                  "INSERT INTO claim(gateway_id, body) VALUES(?, ?)"
+                  " ON CONFLICT DO UPDATE SET body = excluded.body",
+                  "is", gateway_id, body);
+    free(body);
+    return r < 0 ? r : CHANGED_GATEWAYS;
+}
+
 int state_take(struct store *s, const struct topic *topic, int64_t gateway_id, const json_t *json,
                int64_t utc_us)
 {
@@ -138,6 +161,8 @@ int state_take(struct store *s, const struct topic *topic, int64_t gateway_id, c
         return take_gateway(s, gateway_id, json, utc_us);
     case TOPIC_DESIRED:
         return take_desired(s, gateway_id, json, utc_us);
+    case TOPIC_CERTIFICATE:
+        return take_claim(s, gateway_id, json);
     case TOPIC_ANSWER:
     case TOPIC_EVENT:
         break;

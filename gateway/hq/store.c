@@ -8,7 +8,7 @@
 
 #include <openssl/rand.h>
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 
 /* Raw history: gateway, epoch, event, covered. Everything else is derived from it in the same transaction
  * and could be rebuilt. Derived rows remember (epoch_id, seq) of the event they reflect: an epoch's ordinal
@@ -77,6 +77,12 @@ static const char SCHEMA_2[] =
     "CREATE TABLE IF NOT EXISTS desired(gateway_id INTEGER PRIMARY KEY REFERENCES gateway,"
     " body TEXT NOT NULL, received_us INTEGER NOT NULL) STRICT;"
     "PRAGMA user_version = 2;";
+
+/* Version 3: gateways that ask for their next certificate. */
+static const char SCHEMA_3[] =
+    "CREATE TABLE IF NOT EXISTS claim(gateway_id INTEGER PRIMARY KEY REFERENCES gateway,"
+    " body TEXT NOT NULL) STRICT;"
+    "PRAGMA user_version = 3;";
 
 static int store_errno(const struct store *s)
 {
@@ -311,6 +317,21 @@ static int store_create(struct store *s)
     return store_commit(s);
 }
 
+/* Each step may have been taken by another replica meanwhile. */
+static int store_upgrade(struct store *s)
+{
+    int r = store_begin(s);
+
+    if (r == 0 && (sqlite3_exec(s->db, SCHEMA_2, NULL, NULL, NULL) != SQLITE_OK ||
+                   sqlite3_exec(s->db, SCHEMA_3, NULL, NULL, NULL) != SQLITE_OK))
+        r = store_errno(s);
+    if (r == 0)
+        r = store_commit(s);
+    if (r < 0)
+        store_rollback(s);
+    return r;
+}
+
 /* Settings, then the schema of a new file or the identity of an old one. */
 static int store_prepare_file(struct store *s)
 {
@@ -341,17 +362,11 @@ static int store_prepare_file(struct store *s)
                      " digest TEXT NOT NULL, utc_us INTEGER NOT NULL) STRICT, WITHOUT ROWID",
                      NULL, NULL, NULL) != SQLITE_OK)
         return store_errno(s);
-    if (version < 2) {
-        int r = store_begin(s);
+    if (version < SCHEMA_VERSION) {
+        int r = store_upgrade(s);
 
-        if (r == 0 && sqlite3_exec(s->db, SCHEMA_2, NULL, NULL, NULL) != SQLITE_OK)
-            r = store_errno(s);
-        if (r == 0)
-            r = store_commit(s);
-        if (r < 0) {
-            store_rollback(s);
+        if (r < 0)
             return r;
-        }
     }
     sqlite3_stmt *stmt = store_bind(s, "SELECT value FROM meta WHERE key = 'hq_id'", "");
     if (stmt == NULL || sqlite3_step(stmt) != SQLITE_ROW)

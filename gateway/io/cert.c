@@ -3,17 +3,11 @@
 
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <time.h>
 
-static int no_passphrase(char *buf, int size, int rwflag, void *user)
-{
-    (void)buf, (void)size, (void)rwflag, (void)user;
-    return 0;
-}
+#include "io/pki.h"
 
 /* A number that changes when a file is replaced or written. */
 static uint64_t look(const struct cert_files *f)
@@ -33,28 +27,6 @@ static uint64_t look(const struct cert_files *f)
     return sum;
 }
 
-static X509 *read_cert(const char *name)
-{
-    FILE *file = fopen(name, "re");
-    X509 *cert = file != NULL ? PEM_read_X509(file, NULL, no_passphrase, NULL) : NULL;
-
-    if (file != NULL)
-        (void)fclose(file);
-    ERR_clear_error();
-    return cert;
-}
-
-static EVP_PKEY *read_key(const char *name)
-{
-    FILE *file = fopen(name, "re");
-    EVP_PKEY *key = file != NULL ? PEM_read_PrivateKey(file, NULL, no_passphrase, NULL) : NULL;
-
-    if (file != NULL)
-        (void)fclose(file);
-    ERR_clear_error();
-    return key;
-}
-
 static int64_t end_of(X509 *cert)
 {
     struct tm tm;
@@ -64,7 +36,7 @@ static int64_t end_of(X509 *cert)
 
 int cert_note(struct cert_files *f)
 {
-    X509 *cert = read_cert(f->cert);
+    X509 *cert = pki_load_cert(f->cert);
 
     f->seen = look(f);
     f->not_after_s = cert != NULL ? end_of(cert) : 0;
@@ -81,8 +53,8 @@ int cert_renewed(struct cert_files *f)
 
     if (seen == f->seen)
         return 0;
-    cert = read_cert(f->cert);
-    key = read_key(f->key);
+    cert = pki_load_cert(f->cert);
+    key = pki_load_key(f->key);
     if (cert != NULL && key != NULL && X509_check_private_key(cert, key) == 1 &&
         X509_cmp_current_time(X509_get0_notAfter(cert)) > 0) {
         f->seen = seen;

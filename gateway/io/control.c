@@ -364,6 +364,7 @@ static const struct control_row COMMANDS[] = {
     {"claim", control_claim, CONTROL_ALL},
     {"locate", control_locate, CONTROL_ALL},
     {"backup", control_backup, CONTROL_LOCAL | CONTROL_ASKS}, /* names a file of this machine */
+    {"certificate", control_certificate, CONTROL_HQ}, /* at the board: norenctl enroll --install */
     {"checkin", control_checkin, CONTROL_ALL},
     {"forget", control_forget, CONTROL_ALL},
 };

@@ -57,6 +57,8 @@ bool control_cells(struct control_call *c);
 bool control_calibrate(struct control_call *c);
 bool control_calibrations(struct control_call *c);
 bool control_locate(struct control_call *c);
+/** The certificate that was asked for (io/renew.h). */
+bool control_certificate(struct control_call *c);
 bool control_checkin(struct control_call *c);
 bool control_forget(struct control_call *c);
 

@@ -12,9 +12,8 @@
 #include "io/reason.h"
 #include "noren/topic.h"
 
-#define SLOTS_MAX \
-    (FIXTURES_MAX + 3)      /* state/fixture/+, state/store, state/gateway, state/desired */
-#define BACKLOG_FROM    200 /* rows behind: from here on in batches */
+#define SLOTS_MAX       (FIXTURES_MAX + 4) /* state/fixture/+, store, gateway, desired, certificate */
+#define BACKLOG_FROM    200                /* rows behind: from here on in batches */
 #define BATCH_BYTES_MAX 64000
 #define PACKET_OVERHEAD 1024      /* of a batch, in the broker's largest packet */
 #define FLIGHT_BYTES    (1 << 20) /* of batches handed to the relay: its memory is ours */

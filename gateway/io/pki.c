@@ -3,14 +3,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/bio.h>
 #include <openssl/ec.h>
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <openssl/x509.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "noren/hex.h"
 
 #define RENEW_PERCENT 60
 
@@ -22,24 +25,53 @@ static int refuse(char *ret_error, int rc, const char *path, const char *why)
 
 /* --- files -------------------------------------------------------------------------------------- */
 
-static EVP_PKEY *read_key(const char *path)
+static int no_passphrase(char *buf, int size, int rwflag, void *user)
 {
-    FILE *f = fopen(path, "re");
-    EVP_PKEY *key = f != NULL ? PEM_read_PrivateKey(f, NULL, NULL, NULL) : NULL;
-
-    if (f != NULL)
-        fclose(f);
-    return key;
+    (void)buf, (void)size, (void)rwflag, (void)user;
+    return 0; /* a key with a passphrase must not make a daemon ask a terminal */
 }
 
-static X509 *read_x509(const char *path)
-{
-    FILE *f = fopen(path, "re");
-    X509 *cert = f != NULL ? PEM_read_X509(f, NULL, NULL, NULL) : NULL;
+/* Readers of PEM take a BIO, so that a file and a text have one way. */
+#define LOAD(type, read, bio)                                                \
+    type *got = (bio) != NULL ? read(bio, NULL, no_passphrase, NULL) : NULL; \
+                                                                             \
+    BIO_free(bio);                                                           \
+    ERR_clear_error();                                                       \
+    return got
 
-    if (f != NULL)
-        fclose(f);
-    return cert;
+EVP_PKEY *pki_load_key(const char *path)
+{
+    BIO *bio = BIO_new_file(path, "re");
+
+    LOAD(EVP_PKEY, PEM_read_bio_PrivateKey, bio);
+}
+
+X509 *pki_load_cert(const char *path)
+{
+    BIO *bio = BIO_new_file(path, "re");
+
+    LOAD(X509, PEM_read_bio_X509, bio);
+}
+
+X509_REQ *pki_load_request(const char *path)
+{
+    BIO *bio = BIO_new_file(path, "re");
+
+    LOAD(X509_REQ, PEM_read_bio_X509_REQ, bio);
+}
+
+X509 *pki_parse_cert(const char *pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+
+    LOAD(X509, PEM_read_bio_X509, bio);
+}
+
+X509_REQ *pki_parse_request(const char *pem)
+{
+    BIO *bio = BIO_new_mem_buf(pem, -1);
+
+    LOAD(X509_REQ, PEM_read_bio_X509_REQ, bio);
 }
 
 /* Flushes, syncs and closes: a key or certificate that a power cut took back would be missed. */
@@ -112,7 +144,7 @@ static void read_info(X509_NAME *subject, EVP_PKEY *key, struct pki_info *ret)
     print_fingerprint(key, ret->fingerprint);
 }
 
-static void read_cert_info(X509 *cert, struct pki_info *ret)
+void pki_cert_info(X509 *cert, struct pki_info *ret)
 {
     read_info(X509_get_subject_name(cert), X509_get0_pubkey(cert), ret);
     ret->from_s = unix_time(X509_get0_notBefore(cert));
@@ -121,20 +153,20 @@ static void read_cert_info(X509 *cert, struct pki_info *ret)
 
 int pki_read_cert(const char *path, struct pki_info *ret_info, char ret_error[PKI_ERROR_SIZE])
 {
-    X509 *cert = read_x509(path);
+    X509 *cert = pki_load_cert(path);
 
     if (cert == NULL)
         return access(path, R_OK) != 0
                    ? refuse(ret_error, -errno, path, strerror(errno))
                    : refuse(ret_error, -EINVAL, path, "not a certificate in PEM");
-    read_cert_info(cert, ret_info);
+    pki_cert_info(cert, ret_info);
     X509_free(cert);
     return 0;
 }
 
 int64_t pki_renew_at_s(const struct pki_info *info)
 {
-    return info->from_s + (info->until_s - info->from_s) / 100 * RENEW_PERCENT;
+    return info->from_s + (info->until_s - info->from_s) * RENEW_PERCENT / 100;
 }
 
 /* --- request ------------------------------------------------------------------------------------ */
@@ -142,7 +174,7 @@ int64_t pki_renew_at_s(const struct pki_info *info)
 int pki_write_request(const char *key_path, const char *name, const char *csr_path,
                       struct pki_info *ret_info, char ret_error[PKI_ERROR_SIZE])
 {
-    EVP_PKEY *key = read_key(key_path);
+    EVP_PKEY *key = pki_load_key(key_path);
     X509_REQ *req = X509_REQ_new();
     X509_NAME *subject = req != NULL ? X509_REQ_get_subject_name(req) : NULL;
     FILE *f = NULL;
@@ -169,19 +201,23 @@ int pki_write_request(const char *key_path, const char *name, const char *csr_pa
 
 static bool is_key_of(const char *key_path, X509 *cert)
 {
-    EVP_PKEY *key = read_key(key_path);
+    EVP_PKEY *key = pki_load_key(key_path);
     bool same = key != NULL && X509_check_private_key(cert, key) == 1;
 
     EVP_PKEY_free(key);
     return same;
 }
 
-static bool is_signed_by(X509 *cert, const char *ca_path)
+bool pki_is_signed_by(X509 *cert, X509 *ca)
 {
-    X509 *ca = read_x509(ca_path);
-    bool good = ca != NULL &&
-                X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(ca)) == 0 &&
-                X509_verify(cert, X509_get0_pubkey(ca)) == 1;
+    return X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(ca)) == 0 &&
+           X509_verify(cert, X509_get0_pubkey(ca)) == 1;
+}
+
+static bool is_of_ca(X509 *cert, const char *ca_path)
+{
+    X509 *ca = pki_load_cert(ca_path);
+    bool good = ca != NULL && pki_is_signed_by(cert, ca);
 
     X509_free(ca);
     return good;
@@ -190,17 +226,17 @@ static bool is_signed_by(X509 *cert, const char *ca_path)
 int pki_check(const struct pki_files *files, const char *key, const char *cert_path, int64_t now_s,
               struct pki_info *ret_info, char ret_error[PKI_ERROR_SIZE])
 {
-    X509 *cert = read_x509(cert_path);
+    X509 *cert = pki_load_cert(cert_path);
     const char *why = NULL;
 
     if (cert == NULL)
         return pki_read_cert(cert_path, ret_info, ret_error);
-    read_cert_info(cert, ret_info);
+    pki_cert_info(cert, ret_info);
     if (!is_key_of(key, cert))
         why = "it is not for the key that was made here; have the request of this board approved";
     else if (strcmp(ret_info->name, files->name) != 0)
         why = "its common name is not the gateway of noren.conf; it belongs to another board";
-    else if (files->ca != NULL && !is_signed_by(cert, files->ca))
+    else if (files->ca != NULL && !is_of_ca(cert, files->ca))
         why = "it is not signed by the CA named in noren.conf; ask for that CA's certificate";
     else if (now_s != 0 && now_s < ret_info->from_s)
         why = "it is not valid yet; is the clock right? (timedatectl)";
@@ -225,11 +261,27 @@ static int keep_old(const char *path)
     return link(path, old) == 0 || errno == ENOENT ? 0 : -errno;
 }
 
+int pki_write_cert(const char *path, X509 *cert)
+{
+    char fresh[PKI_PATH_SIZE];
+    FILE *f;
+    int rc;
+
+    if (snprintf(fresh, sizeof(fresh), "%s.new", path) >= (int)sizeof(fresh))
+        return -ENAMETOOLONG;
+    f = create(fresh, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, true);
+    rc = f != NULL ? close_synced(f, PEM_write_X509(f, cert) == 1) : -errno;
+    if (rc == 0 && rename(fresh, path) != 0)
+        rc = -errno;
+    if (rc != 0)
+        (void)unlink(fresh);
+    return rc;
+}
+
 static int copy_cert(const char *from, const char *to)
 {
-    X509 *cert = read_x509(from);
-    FILE *f = cert != NULL ? create(to, S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH, true) : NULL;
-    int rc = f != NULL ? close_synced(f, PEM_write_X509(f, cert) == 1) : -errno;
+    X509 *cert = pki_load_cert(from);
+    int rc = cert != NULL ? pki_write_cert(to, cert) : -EINVAL;
 
     X509_free(cert);
     return rc;
@@ -270,8 +322,42 @@ void pki_settle(const struct pki_files *files)
     next_of(files->key, "next", key_next);
     if (access(key_next, F_OK) != 0)
         return;
-    cert = read_x509(files->cert);
+    cert = pki_load_cert(files->cert);
     if (cert != NULL && is_key_of(key_next, cert))
         (void)rename(key_next, files->key);
     X509_free(cert);
+}
+
+/* --- showing that a certificate is one's own ---------------------------------------------------- */
+
+int pki_prove(const char *key_path, const char *text, char ret_proof[PKI_PROOF_SIZE])
+{
+    EVP_PKEY *key = pki_load_key(key_path);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    unsigned char sign[(PKI_PROOF_SIZE - 1) / 2];
+    size_t n = sizeof(sign);
+    bool good = key != NULL && ctx != NULL &&
+                EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, key) == 1 &&
+                EVP_DigestSign(ctx, sign, &n, (const unsigned char *)text, strlen(text)) == 1;
+
+    EVP_MD_CTX_free(ctx);
+    EVP_PKEY_free(key);
+    ERR_clear_error();
+    for (size_t i = 0; good && i < n; i++)
+        snprintf(ret_proof + 2 * i, 3, "%02x", sign[i]);
+    return good ? 0 : -EINVAL;
+}
+
+bool pki_proved(X509 *cert, const char *text, const char *proof)
+{
+    uint8_t sign[(PKI_PROOF_SIZE - 1) / 2];
+    size_t n = strlen(proof) / 2;
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    bool good = ctx != NULL && n > 0 && n <= sizeof(sign) && hex_read(proof, sign, n) &&
+                EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, X509_get0_pubkey(cert)) == 1 &&
+                EVP_DigestVerify(ctx, sign, n, (const unsigned char *)text, strlen(text)) == 1;
+
+    EVP_MD_CTX_free(ctx);
+    ERR_clear_error();
+    return good;
 }

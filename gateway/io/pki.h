@@ -14,10 +14,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <openssl/x509.h>
+
 #define PKI_PATH_SIZE  320
 #define PKI_ERROR_SIZE 1024
-#define PKI_NAME_SIZE  65 /* a common name: RFC 5280, ub-common-name */
-#define PKI_PRINT_SIZE 96 /* SHA-256 in hex with colons */
+#define PKI_NAME_SIZE  65   /* a common name: RFC 5280, ub-common-name */
+#define PKI_PRINT_SIZE 96   /* SHA-256 in hex with colons */
+#define PKI_PROOF_SIZE 1025 /* a signature in hex, of RSA with 4096 bits too */
 
 /** What a certificate or a request says. */
 struct pki_info {
@@ -55,5 +58,30 @@ void pki_settle(const struct pki_files *files);
 
 /** When a certificate is to be renewed: at 60 % of its life. */
 int64_t pki_renew_at_s(const struct pki_info *info);
+
+/** Signs `text` with the key at `key_path`, as hex: who asks for the next certificate shows that the one in use is
+ * his. 0, or -EINVAL. */
+int pki_prove(const char *key_path, const char *text, char ret_proof[PKI_PROOF_SIZE]);
+
+/** True when the key that `cert` certifies signed `text`. */
+bool pki_proved(X509 *cert, const char *text, const char *proof);
+
+/** What is in a PEM file, or NULL. Never asks for a passphrase. The caller frees. */
+EVP_PKEY *pki_load_key(const char *path);
+X509 *pki_load_cert(const char *path);
+X509_REQ *pki_load_request(const char *path);
+
+/** The same, of a text. */
+X509 *pki_parse_cert(const char *pem);
+X509_REQ *pki_parse_request(const char *pem);
+
+/** What a certificate says. */
+void pki_cert_info(X509 *cert, struct pki_info *ret);
+
+/** True when the certificate is signed by the CA `ca`. */
+bool pki_is_signed_by(X509 *cert, X509 *ca);
+
+/** Writes a certificate (0644), synced: whole or not at all. 0 or -errno. */
+int pki_write_cert(const char *path, X509 *cert);
 
 #endif

@@ -132,6 +132,7 @@ static void take_out_refused(struct norend *d, int64_t now_us)
 
 void uplink_begin(struct norend *d)
 {
+    renew_begin(d);
     d->uplink.cert.cert = d->config.mqtt.cert;
     d->uplink.cert.key = d->config.mqtt.key;
     (void)cert_note(&d->uplink.cert); /* a connection will say what is wrong with it */
@@ -161,8 +162,8 @@ void uplink_tick(struct norend *d, int64_t now_us)
         clear_alert(d, now_us);
     if (now_us < d->uplink.next_look_us)
         return;
-    if (d->uplink.next_look_us != 0)
-        uplink_look(d);
+    uplink_look(d);
+    renew_look(d, now_us);
     d->uplink.next_look_us = now_us + LOOK_US;
 }
 
@@ -203,5 +204,6 @@ void uplink_print(const struct norend *d, struct json *j)
     json_key_i64(j, "cert_expires_s", d->uplink.cert.not_after_s != 0 ? left_s : 0);
     json_key(j, "cert_expires_soon");
     json_bool(j, d->uplink.cert.not_after_s != 0 && quality != CLOCK_FLOOR && left_s < CERT_WARN_S);
+    renew_print(d, j);
     json_close(j, '}');
 }

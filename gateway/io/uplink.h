@@ -13,11 +13,13 @@
 
 #include "core/json.h"
 #include "io/cert.h"
+#include "io/renew.h"
 
 struct norend;
 
 struct uplink {
     struct cert_files cert;
+    struct renew renew;
     bool pair_said; /**< that the new files do not fit */
     int64_t next_look_us;
     int64_t dead_letters;   /**< since start */

@@ -11,10 +11,11 @@
 #define NOREN_TOPIC_STORE   "state/store"      /* up, QoS 1, retained */
 #define NOREN_TOPIC_GATEWAY "state/gateway"    /* up, QoS 1, retained; also the will */
 #define NOREN_TOPIC_BUNDLES "state/desired"    /* up, QoS 1, retained: which bundles are in force */
-#define NOREN_TOPIC_CMD     "cmd/%s"           /* down, QoS 1, never retained */
-#define NOREN_TOPIC_RSP     "rsp"              /* up, QoS 1 */
-#define NOREN_TOPIC_DESIRED "desired/%s"       /* down, QoS 1, retained, JWS */
-#define NOREN_TOPIC_ACK     "ack"              /* down, QoS 1, retained, JWS */
+#define NOREN_TOPIC_CERT    "state/certificate" /* up, QoS 1, retained: one is asked for */
+#define NOREN_TOPIC_CMD     "cmd/%s"            /* down, QoS 1, never retained */
+#define NOREN_TOPIC_RSP     "rsp"               /* up, QoS 1 */
+#define NOREN_TOPIC_DESIRED "desired/%s"        /* down, QoS 1, retained, JWS */
+#define NOREN_TOPIC_ACK     "ack"               /* down, QoS 1, retained, JWS */
 
 /* On the broker of the store itself, whole. A retained message is refused on all of them. */
 #define NOREN_LOCAL_SALE         "local/pos/sale"    /* a till; QoS 1 */

@@ -5,7 +5,7 @@ if(NOREN_E2E)
     add_executable(faults_air faults/air.c)
     target_link_libraries(faults_air PRIVATE noren_io)
     add_executable(faults_freeze faults/freeze.c)
-    foreach(test config kill broker disk drain restore enroll watchdog privacy boards soak)
+    foreach(test config kill broker disk drain restore enroll renew watchdog privacy boards soak)
         add_test(NAME faults_${test} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/faults/${test}
                  ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/bin)
         set_tests_properties(faults_${test} PROPERTIES LABELS faults TIMEOUT 600)

@@ -223,15 +223,21 @@ static size_t release_held(struct hx711_stream *s, const int32_t *next, struct h
     return give(s, s->frame, ret);
 }
 
+/* The longest that the next edge may be away from the last sighting of high: one and a half conversions. After
+ * a late start that sighting can be of one conversion earlier than the edge; a reset takes four, and would
+ * still show. */
+static int64_t interval_max_us(const struct hx711_stream *s)
+{
+    return hx711_stream_period_us(s) * INT64_C(3) / 2 + (s->late ? hx711_stream_period_us(s) : 0);
+}
+
 /* C5, on the longest interval that the sightings of both edges allow: that is the one that shows a reset,
  * and an edge that was only seen late must not look like one that came early. */
 static bool interval_fits(const struct hx711_stream *s, int64_t ready_us)
 {
-    int64_t period = hx711_stream_period_us(s), longest = ready_us - s->ready_lo_us;
+    int64_t longest = ready_us - s->ready_lo_us;
 
-    if (s->overtaken && longest * 2 > period * 3)
-        longest -= period;
-    return longest * 2 <= period * 3 && longest * 10 >= period * 7;
+    return longest <= interval_max_us(s) && longest * 10 >= hx711_stream_period_us(s) * INT64_C(7);
 }
 
 static void learn_period(struct hx711_stream *s, int64_t lo_us, int64_t hi_us)
@@ -239,7 +245,7 @@ static void learn_period(struct hx711_stream *s, int64_t lo_us, int64_t hi_us)
     int32_t nominal = nominal_us(&s->config), period = s->period_q4 / 16;
     int64_t interval = hi_us - s->ready_us;
 
-    if (s->overtaken || hi_us - lo_us > period / 8 || s->ready_us - s->ready_lo_us > period / 8)
+    if (s->late || hi_us - lo_us > period / 8 || s->ready_us - s->ready_lo_us > period / 8)
         return; /* an edge that was seen late says little */
     s->period_q4 += (int32_t)(interval * 16 - s->period_q4) / (1 << LEARN_SHIFT);
     if (s->period_q4 < nominal * 16 / 10 * 7)
@@ -280,7 +286,7 @@ size_t hx711_stream_push(struct hx711_stream *s, const struct hx711_frame *clock
     s->timed = f.was_low;
     s->ready_lo_us = f.ready_lo_us;
     s->ready_us = f.ready_us;
-    s->overtaken = s->config.shared && reason == HX711_LATE_START;
+    s->late = reason == HX711_LATE_START;
     s->doubt = reason == HX711_SCK_HIGH;
     s->doubt_us = f.end_us;
     if (reason == HX711_GOOD && (s->discard || f.ready_us < s->settled_us)) {
@@ -297,7 +303,7 @@ size_t hx711_stream_push(struct hx711_stream *s, const struct hx711_frame *clock
 size_t hx711_stream_wait(struct hx711_stream *s, int64_t now_us,
                          struct hx711_result ret[HX711_RESULTS_MAX])
 {
-    if (!s->timed || (now_us - s->ready_lo_us) * 2 <= hx711_stream_period_us(s) * (int64_t)3)
+    if (!s->timed || now_us - s->ready_lo_us <= interval_max_us(s))
         return 0;
     unsettle(s, now_us);
     s->timed = false;

@@ -114,9 +114,8 @@ struct hx711_stream {
     bool
         doubt; /**< a PD_SCK high was too long at doubt_us: the next edge tells if it was a reset */
     int64_t doubt_us;
-    bool
-        overtaken; /**< shared PD_SCK: the last frame may be of one conversion later than thought */
-    bool held;     /**< `frame` waits for its successor */
+    bool late; /**< the last frame began late: it may be of one conversion later than thought */
+    bool held; /**< `frame` waits for its successor */
     struct hx711_result frame;
     bool has_last;
     int32_t last;                  /**< the last good value */

@@ -68,15 +68,45 @@ bool crowd_wants_salt(const struct crowd *c, int64_t now_us)
     return !c->salted || now_us - c->salted_us >= CROWD_SALT_US;
 }
 
-/* Adds up what each receiver heard best. */
+/* Adds up what each receiver heard best. The next window begins where this one should have ended, so that
+ * three of them fill the life of a salt and none is cut short by the next salt. */
 static void end_window(struct crowd *c, int64_t now_us)
 {
+    int64_t over_us = (now_us - c->from_us) % CROWD_WINDOW_US;
+
     memset(c->before, 0, sizeof(c->before));
     if (now_us - c->from_us < 2 * CROWD_WINDOW_US) /* after a long silence nothing is recent */
         for (uint32_t i = 0; i < CROWD_SLOTS; i++)
             if (c->seen[i].hash != 0)
                 c->before[c->seen[i].receiver]++;
-    begin_window(c, now_us);
+    begin_window(c, now_us - over_us);
+    c->fresh = true;
+}
+
+bool crowd_second(struct crowd *c, int64_t now_us)
+{
+    bool fresh;
+
+    if (c->salted && now_us - c->from_us >= CROWD_WINDOW_US)
+        end_window(c, now_us);
+    fresh = c->fresh;
+    c->fresh = false;
+    return fresh;
+}
+
+bool crowd_next(struct crowd *c, uint16_t *cursor, uint16_t *ret_receiver, uint32_t *ret_devices)
+{
+    for (; *cursor < RECEIVERS_MAX; (*cursor)++) {
+        uint32_t bit = UINT32_C(1) << *cursor;
+
+        if (c->before[*cursor] == 0 && (c->told & bit) == 0)
+            continue;
+        c->told = c->before[*cursor] != 0 ? c->told | bit : c->told & ~bit;
+        *ret_devices = c->before[*cursor];
+        *ret_receiver = (*cursor)++;
+        return true;
+    }
+    return false;
 }
 
 void crowd_hear(struct crowd *c, const uint8_t address[6], uint16_t receiver, int16_t rssi_dbm,

@@ -33,10 +33,12 @@ struct crowd_device {
 struct crowd {
     uint64_t salt[2];
     bool salted;                /**< without a salt nobody is counted */
+    bool fresh;                 /**< five minutes ended since crowd_second() */
     int64_t salted_us, from_us; /**< when the salt came, and the five minutes began */
     struct crowd_device seen[CROWD_SLOTS];
     uint32_t seen_n;
     uint32_t before[RECEIVERS_MAX]; /**< of the five minutes before */
+    uint32_t told;                  /**< receivers that had anybody when it was last told */
     int64_t overflow;               /**< adverts of devices beyond the bound */
 };
 
@@ -49,6 +51,15 @@ bool crowd_wants_salt(const struct crowd *c, int64_t now_us);
 /** An advertisement of somebody unknown. */
 void crowd_hear(struct crowd *c, const uint8_t address[6], uint16_t receiver, int16_t rssi_dbm,
                 int64_t t_us);
+
+/** Ends the five minutes when they are over, whether anything is heard or not; about once a second, and before
+ * crowd_salt(). True: there are new counts, to be told once (crowd_next). */
+bool crowd_second(struct crowd *c, int64_t now_us);
+
+/** Walks the receivers whose count is to be told: start with *cursor = 0. A receiver that had somebody and has
+ * nobody now is told of once more. False at the end. The counts are as they are, not cut at CROWD_K: only the
+ * sum over a zone decides what may be published (core/tally.h). */
+bool crowd_next(struct crowd *c, uint16_t *cursor, uint16_t *ret_receiver, uint32_t *ret_devices);
 
 /** How many a receiver had in the last whole five minutes; 0 when they were fewer than CROWD_K. */
 uint32_t crowd_count(const struct crowd *c, uint16_t receiver);

@@ -25,6 +25,7 @@ static const char *const kind_words[] = {
     [OBS_CALIBRATION] = "calibration",
     [OBS_CHECKIN] = "checkin",
     [OBS_FORGET] = "forget",
+    [OBS_CROWD] = "crowd",
 };
 static const char *const who_words[] = {
     [WHO_NONE] = "none",
@@ -35,6 +36,7 @@ static const char *const path_words[] = {
     [PATH_TOKEN] = "token", [PATH_CHECKIN] = "checkin", [PATH_TAG] = "tag",
     [PATH_DOOR] = "door",   [PATH_LINE] = "line",
 };
+static const char *const board_words[] = {"own", "other"};
 static const char *const clock_words[] = {
     [CLOCK_FLOOR] = "floor",
     [CLOCK_HELD] = "held",
@@ -195,6 +197,17 @@ static void print_calibration(struct line *l, const struct obs *o, const struct 
     put_text(l, c->operator);
 }
 
+static void print_crowd(struct line *l, const struct obs *o, const struct plan *plan)
+{
+    if (o->u.crowd.receiver >= plan->receivers_n) {
+        l->bad = true;
+        return;
+    }
+    put_text(l, plan->receivers[o->u.crowd.receiver].id);
+    put_i64(l, o->u.crowd.devices);
+    put_word(l, board_words, COUNT(board_words), o->u.crowd.other);
+}
+
 int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size)
 {
     struct line l = {.buf = buf, .cap = size};
@@ -249,6 +262,9 @@ int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t si
         break;
     case OBS_FORGET:
         put_text(&l, o->u.forget);
+        break;
+    case OBS_CROWD:
+        print_crowd(&l, o, plan);
         break;
     }
     if (l.bad || l.n >= l.cap)
@@ -463,6 +479,12 @@ static void parse_body(struct fields *f, const struct plan *plan, struct obs *o)
         break;
     case OBS_FORGET:
         next_text(f, o->u.forget);
+        break;
+    case OBS_CROWD:
+        o->u.crowd.receiver =
+            next_place(f, plan, plan_find_receiver, "the map has no such receiver");
+        o->u.crowd.devices = (uint32_t)next_i64(f, 0, UINT32_MAX);
+        o->u.crowd.other = next_word(f, board_words, COUNT(board_words), "neither own nor other");
         break;
     }
 }

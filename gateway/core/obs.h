@@ -30,6 +30,7 @@ enum obs_kind {
     OBS_CALIBRATION, /**< a person calibrates a load cell */
     OBS_CHECKIN,     /**< verified evidence that a member is here, other than by our radios */
     OBS_FORGET,      /**< everything about a member goes */
+    OBS_CROWD,       /**< how many unknown devices a receiver had in five minutes */
 };
 
 /** Quality of wall-clock time (design section 10). */
@@ -136,6 +137,11 @@ struct obs {
             int64_t at_us;     /**< boot time of the evidence, not after t_us */
         } checkin;
         char forget[NOREN_ID_SIZE]; /**< a member_ref */
+        struct {
+            uint16_t receiver;
+            uint32_t devices; /**< not yet cut at five: core/tally.h does that, by zone */
+            bool other;       /**< counted by another board, which may have heard the same phones */
+        } crowd;
     } u;
 };
 
@@ -152,6 +158,7 @@ struct obs {
  *   T sale ID LINE GTIN QUANTITY SOLD_US      T temperature SENSOR MILLIDEGREES
  *   T calibration CELL begin|set|end ZERO PG_PER_COUNT MASS_MG ERROR_MG TEMPERATURE_MC UTC_S OPERATOR
  *   T checkin REF CONSENT BUCKET checkin|door|line AT_US      T forget REF
+ *   T crowd RECEIVER DEVICES own|other
  * OBS_PLAN has no text (the shell writes the plan's JSON). Returns the length, or -1 when it does not fit,
  * has no text, or names what the plan does not have. */
 int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size);

@@ -11,8 +11,6 @@
 
 #include "core/json.h"
 
-/* Below this many members in a zone the number itself would point at people (design section 11). */
-#define ANONYMITY_K 5
 /* Tasks that the retained state lists; more than a shop's people can do anyway. */
 #define STATE_TASKS_MAX 100
 
@@ -71,6 +69,8 @@ static bool names_something(const struct plan *plan, const struct obs *o)
         return true;
     case OBS_SIGHTING:
         return plan != NULL && o->u.sighting.receiver < plan->receivers_n;
+    case OBS_CROWD:
+        return plan != NULL && o->u.crowd.receiver < plan->receivers_n;
     case OBS_CELL:
         return plan != NULL && o->u.cell.cell < plan->cells_n;
     case OBS_CALIBRATION:
@@ -99,6 +99,7 @@ static void take_plan(struct shop *s, const struct plan *plan, struct batch *out
     kpi_plan(&s->kpi, old_plan, plan, &s->shelf, s->now_us);
     people_plan(&s->people, old_plan, plan);
     offers_plan(&s->offers, old_plan, plan);
+    tally_plan(&s->tally);
     for (uint16_t i = 0; i < plan->fixtures_n; i++)
         out->fixtures_dirty[i] = true;
     out->store_dirty = true;
@@ -143,6 +144,8 @@ int64_t shop_step(struct shop *s, const struct obs *o, struct batch *ret_out)
     }
     if (s->plan == NULL)
         return s->due_us;
+    if (o->kind == OBS_CROWD)
+        tally_take(&s->tally, s->plan, o, ret_out);
 
     s->shelf_due_us = shelf_step(&s->shelf, s->plan, o, ret_out);
     utc_us = s->clock_known ? o->t_us + s->utc_offset_us : 0;
@@ -355,6 +358,7 @@ int shop_print_store(const struct shop *s, char *buf, size_t size)
 {
     const struct presence *p;
     int32_t members[ZONES_MAX] = {0};
+    uint32_t unknown[ZONES_MAX];
     struct json j;
     size_t cursor = 0;
 
@@ -363,6 +367,7 @@ int shop_print_store(const struct shop *s, char *buf, size_t size)
     while ((p = people_next(&s->people, &cursor)) != NULL)
         if (p->who.kind == WHO_MEMBER && p->zone < s->plan->zones_n)
             members[p->zone]++;
+    tally_zones(&s->tally, s->plan, s->now_us, unknown);
     j = json_init(buf, size);
     json_open(&j, '{');
     json_key(&j, "zones");
@@ -373,10 +378,15 @@ int shop_print_store(const struct shop *s, char *buf, size_t size)
         json_open(&j, '{');
         json_key_str(&j, "zone", s->plan->zones[i].id);
         json_key(&j, "members");
-        if (members[i] > 0 && members[i] < ANONYMITY_K)
+        if (members[i] > 0 && members[i] < CROWD_K)
             json_nil(&j);
         else
             json_i64(&j, members[i]);
+        json_key(&j, "unknown");
+        if (unknown[i] == 0)
+            json_nil(&j);
+        else
+            json_i64(&j, unknown[i]);
         json_close(&j, '}');
     }
     json_close(&j, ']');

@@ -14,6 +14,7 @@
 #include "core/people.h"
 #include "core/shelf.h"
 #include "core/supply.h"
+#include "core/tally.h"
 
 /** All state of the brain; one per process (or per replay). About two megabytes: do not put it on a stack. */
 struct shop {
@@ -31,6 +32,7 @@ struct shop {
     struct kpi kpi;
     struct people people;
     struct offers offers;
+    struct tally tally;
 };
 
 /** Zero state: empty store, unknown time. */

@@ -17,7 +17,8 @@ function orEmpty(parent, items, text) {
 }
 
 /** Zones in the order of the plan, then any other, then those whose zone is not known. */
-export function drawZones(parent, present, fixtures, nowMs) {
+export function drawZones(parent, present, fixtures, gateways, nowMs) {
+  const unknown = new Map(gateways.flatMap((g) => g.occupancy?.zones ?? []).map((one) => [one.zone, one.unknown]));
   const zones = new Map();
   for (const fixture of fixtures) for (const plate of fixture.plates ?? []) if (plate.zone) zones.set(plate.zone, []);
   const members = present.filter((one) => one.member_ref);
@@ -26,11 +27,12 @@ export function drawZones(parent, present, fixtures, nowMs) {
   const nowhere = members.filter((one) => !one.zone);
   if (nowhere.length > 0) rows.push({ zone: "", list: nowhere });
   keyed(parent, rows, (row) => row.zone,
-    () => el("div", { class: "zone" }, el("dt", {}, el("span"), el("b")), el("dd")),
+    () => el("div", { class: "zone" }, el("dt", {}, el("span"), el("small", { class: "quiet" }), el("b")), el("dd")),
     (node, row) => {
       node.dataset.zone = row.zone;
       say(node.querySelector("dt span"), row.zone || t("zoneUnknown"));
       say(node.querySelector("dt b"), String(row.list.length));
+      say(node.querySelector("dt small"), unknown.get(row.zone) ? t("unknownPhones", { n: unknown.get(row.zone) }) : "");
       const dd = node.querySelector("dd");
       if (row.list.length === 0) return dd.replaceChildren(el("span", { class: "quiet" }, t("nobody")));
       dd.querySelector(":scope > span.quiet")?.remove();

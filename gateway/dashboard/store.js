@@ -75,7 +75,7 @@ function drawAges() {
     const seen = gateways.get(node.dataset.gateway)?.seen_us;
     say(node.querySelector(".age"), seen ? t("age", { age: ageText(live.now() - seen / 1000) }) : "");
   }
-  drawZones($("zones"), ofStore(data.members), ofStore(data.fixtures), live.now());
+  drawZones($("zones"), ofStore(data.members), ofStore(data.fixtures), ofStore(data.gateways), live.now());
   drawGateways($("gateways"), ofStore(data.gateways), live.now());
   drawCommands($("commands"), ofStore(data.commands));
   drawBanner();

@@ -326,7 +326,7 @@ static void take_one(struct bus *b, struct obs *o, int64_t utc_us, int64_t now_u
     o->t_us = now_us - age_us;
     if (!order_push(b->order, o))
         b->c.crowded++;
-    else if (o->kind == OBS_SIGHTING)
+    else if (o->kind == OBS_SIGHTING || o->kind == OBS_CROWD)
         b->c.sightings++;
     else
         b->c.readings++;
@@ -366,6 +366,8 @@ static void on_batch(struct bus *b, const struct relay_event *e, const char *id,
 
         if (o->kind == OBS_SIGHTING)
             o->u.sighting.receiver = receiver;
+        if (o->kind == OBS_CROWD)
+            o->u.crowd.receiver = receiver;
         if (!is_ours(b, o)) {
             take_one(b, o, utc_us, now_us);
             continue;
@@ -472,7 +474,7 @@ static bool send_batch(struct bus *b, struct bus_ring *ring, int64_t now_us)
         n = bus_print_cells(&b->batch, board, utc_us, b->text, sizeof(b->text));
     } else {
         snprintf(topic, sizeof(topic), NOREN_LOCAL_SIGHTINGS_OF,
-                 board->receivers[b->batch.obs[0].u.sighting.receiver].id);
+                 board->receivers[bus_out_receiver(&b->batch.obs[0])].id);
         n = bus_print_sightings(&b->batch, utc_us, b->text, sizeof(b->text));
     }
     if (n > 0 && relay_send(b->relay, b->generation, b->token++,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/crowd.h"
 #include "core/json.h"
 #include "io/doc.h"
 
@@ -67,10 +68,15 @@ int bus_print_sightings(const struct bus_batch *b, int64_t utc_offset_us, char *
         const struct obs *o = &b->obs[i];
         bool member = o->u.sighting.who.kind == WHO_MEMBER;
 
-        if (o->kind != OBS_SIGHTING)
+        if (o->kind != OBS_SIGHTING && o->kind != OBS_CROWD)
             continue;
         json_open(&j, '{');
         json_key_i64(&j, "utc_us", o->t_us + utc_offset_us);
+        if (o->kind == OBS_CROWD) {
+            json_key_i64(&j, "unknown", o->u.crowd.devices);
+            json_close(&j, '}');
+            continue;
+        }
         json_key_str(&j, member ? "member_ref" : "tag", o->u.sighting.who.ref);
         if (member) {
             json_key_i64(&j, "consent", o->u.sighting.consent);
@@ -155,6 +161,22 @@ static bool read_fault(const struct doc *d, enum cell_fault *ret)
                       text);
 }
 
+static bool read_crowd(const struct doc *d, struct bus_batch *b)
+{
+    static const char *const keys[] = {"utc_us", "unknown", NULL};
+    struct obs o = {.kind = OBS_CROWD};
+    int64_t devices;
+
+    if (!doc_object(d, keys) || !doc_i64(d, "utc_us", UTC_MIN_US, UTC_MAX_US, &o.t_us) ||
+        !doc_i64(d, "unknown", 0, CROWD_DEVICES_MAX, &devices))
+        return false;
+    o.u.crowd.receiver = NO_INDEX;
+    o.u.crowd.devices = (uint32_t)devices;
+    o.u.crowd.other = true;
+    b->obs[b->n++] = o;
+    return true;
+}
+
 static bool read_sighting(const struct doc *d, const struct plan *plan, struct bus_batch *b)
 {
     static const char *const keys[] = {"utc_us", "member_ref", "tag",      "consent",
@@ -165,6 +187,8 @@ static bool read_sighting(const struct doc *d, const struct plan *plan, struct b
     int path;
 
     (void)plan;
+    if (doc_member(d, "unknown").v != NULL)
+        return read_crowd(d, b);
     if (!doc_object(d, keys))
         return false;
     if (member == (doc_member(d, "tag").v != NULL))

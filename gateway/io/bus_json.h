@@ -25,7 +25,7 @@ struct bus_batch {
     struct obs obs[BUS_BATCH_MAX]; /**< t_us is UTC */
 };
 
-/** Prints observations of one kind: OBS_SIGHTING with bus_print_sightings(), OBS_CELL, OBS_NODE and
+/** Prints observations of one kind: OBS_SIGHTING and OBS_CROWD with bus_print_sightings(), OBS_CELL, OBS_NODE and
  * OBS_TEMPERATURE with bus_print_cells(); others are left out. Their t_us is boot time, `utc_offset_us` more is UTC. Returns the
  * length. `size` must be BUS_MESSAGE_SIZE for b->n observations of any content; -1 when it does not fit. */
 int bus_print_sightings(const struct bus_batch *b, int64_t utc_offset_us, char *buf, size_t size);

@@ -55,7 +55,7 @@ bool bus_out_push(struct bus_out *q, const struct obs *o)
         push_cell(q, o);
         return true;
     }
-    if (o->kind != OBS_SIGHTING)
+    if (o->kind != OBS_SIGHTING && o->kind != OBS_CROWD)
         return false;
     if (q->sightings.n == BUS_QUEUE_MAX) {
         drop_oldest(&q->sightings);
@@ -63,6 +63,13 @@ bool bus_out_push(struct bus_out *q, const struct obs *o)
     }
     append(&q->sightings, o);
     return true;
+}
+
+uint16_t bus_out_receiver(const struct obs *o)
+{
+    if (o->kind == OBS_CROWD)
+        return o->u.crowd.receiver;
+    return o->kind == OBS_SIGHTING ? o->u.sighting.receiver : NO_INDEX;
 }
 
 static bool is_newest(struct bus_ring *r, size_t i)
@@ -97,21 +104,21 @@ bool bus_out_next(struct bus_out *q, struct bus_ring *ring, int64_t now_us, stru
         return false;
     ret->n = 0;
     for (size_t i = 0; i < ring->n && ret->n < BUS_BATCH_MAX; i++)
-        if (!by_receiver || at(ring, i)->u.sighting.receiver == at(ring, 0)->u.sighting.receiver)
+        if (!by_receiver || bus_out_receiver(at(ring, i)) == bus_out_receiver(at(ring, 0)))
             ret->obs[ret->n++] = *at(ring, i);
     return true;
 }
 
 void bus_out_done(struct bus_ring *ring)
 {
-    bool by_receiver = at(ring, 0)->kind == OBS_SIGHTING;
-    uint16_t receiver = by_receiver ? at(ring, 0)->u.sighting.receiver : 0;
+    uint16_t receiver = bus_out_receiver(at(ring, 0));
+    bool by_receiver = receiver != NO_INDEX;
     size_t taken = 0, kept = 0;
 
     for (size_t i = 0; i < ring->n; i++) {
         struct obs *o = at(ring, i);
 
-        if (taken < BUS_BATCH_MAX && (!by_receiver || o->u.sighting.receiver == receiver))
+        if (taken < BUS_BATCH_MAX && (!by_receiver || bus_out_receiver(o) == receiver))
             taken++;
         else
             *at(ring, kept++) = *o;

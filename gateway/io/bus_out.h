@@ -32,7 +32,10 @@ struct bus_out {
     int64_t readings_replaced; /**< by newer ones of the same cell */
 };
 
-/** Takes in one observation. False: it is neither a sighting nor a reading. */
+/** The receiver whose observation it is (sightings and counts); NO_INDEX of readings. */
+uint16_t bus_out_receiver(const struct obs *o);
+
+/** Takes in one observation. False: it is no sighting, count or reading. */
 bool bus_out_push(struct bus_out *q, const struct obs *o);
 
 /** Somebody listens from now on, or nobody does. */

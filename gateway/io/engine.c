@@ -169,20 +169,32 @@ void engine_packet(struct engine *e, uint16_t receiver, int64_t t_us, const uint
         engine_sense(e, &obs[i]);
 }
 
+/* Unknown phones: what was counted goes to the brain, then the salt is looked at. */
+static void count_crowd(struct engine *e, int64_t now_us)
+{
+    struct crowd *c = &e->radio.crowd;
+    struct obs o = {.kind = OBS_CROWD, .t_us = now_us};
+    uint8_t salt[CROWD_SALT_SIZE];
+    uint16_t cursor = 0;
+
+    if (crowd_second(c, now_us))
+        while (crowd_next(c, &cursor, &o.u.crowd.receiver, &o.u.crowd.devices))
+            engine_sense(e, &o);
+    if (!crowd_wants_salt(c, now_us))
+        return;
+    /* without random numbers nobody is counted for longer than with the salt before */
+    if (getrandom(salt, sizeof(salt), 0) == (ssize_t)sizeof(salt))
+        crowd_salt(c, salt, now_us);
+    explicit_bzero(salt, sizeof(salt));
+}
+
 void engine_second(struct engine *e)
 {
     enum clock_quality quality;
     int64_t utc_us = clock_utc_us(&quality);
 
     radio_clock(&e->radio, utc_us, quality);
-    if (crowd_wants_salt(&e->radio.crowd, clock_boot_us())) {
-        uint8_t salt[CROWD_SALT_SIZE];
-
-        /* without random numbers nobody is counted for longer than with the salt before */
-        if (getrandom(salt, sizeof(salt), 0) == (ssize_t)sizeof(salt))
-            crowd_salt(&e->radio.crowd, salt, clock_boot_us());
-        explicit_bzero(salt, sizeof(salt));
-    }
+    count_crowd(e, clock_boot_us());
 }
 
 void engine_clock(struct engine *e, int64_t now_us)

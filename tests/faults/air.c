@@ -5,11 +5,13 @@
  *   load SOCKET CELL COUNTS          from now on that simulated cell has this load
  *   crowd SOCKET RECEIVER PER_S NEW_PER_S   from now on so many reports of strangers a second, and so many
  *                                    addresses that were never there; the last crowd counts, 0 0 ends it
+ *   phones SOCKET RECEIVER N         a crowd of N addresses, each once a second, that are all nobody's
  * What is told goes to the boards' sim.sock five times a second, whether anybody listens or not. The phone is
  * that of the member with key 00..1f, at the address c6:ad:be:ef:12:34.
  */
 #include <fcntl.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@ struct told {
 struct crowd {
     struct told where;
     int per_s, new_per_s;
+    bool plain; /* none says a token */
     uint8_t address[CROWD_MAX][6];
     int next, oldest;
     uint64_t random;
@@ -101,7 +104,7 @@ static void put_report(struct wr *w)
     static const uint8_t flags[] = {2, 1, 6};
     const uint8_t *a = crowd.address[crowd.next];
     uint8_t token[NOREN_TOKEN_SIZE] = {0x4e, 0x52, 0x4e, 0x31, 0x10}, ad[18];
-    bool is_token = a[0] % 8 == 0;
+    bool is_token = !crowd.plain && a[0] % 8 == 0;
 
     crowd.next = (crowd.next + 1) % crowd.per_s;
     wr_copy(w, (const uint8_t[]){3, 1}, 2);
@@ -174,7 +177,8 @@ static int take(char *line)
     if (value == NULL || strlen(path) >= sizeof(t.to.sun_path))
         return -1;
     memcpy(t.to.sun_path, path, strlen(path) + 1);
-    if (strcmp(word, "crowd") == 0) {
+    if (strcmp(word, "crowd") == 0 || strcmp(word, "phones") == 0) {
+        crowd.plain = word[0] == 'p';
         snprintf(t.what, sizeof(t.what), "%.40s", id);
         crowd.where = t;
         crowd.per_s = (int)strtol(value, NULL, 10) % (CROWD_MAX + 1);

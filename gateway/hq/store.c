@@ -125,10 +125,17 @@ static sqlite3_stmt *store_cached(struct store *s, const char *sql)
     return stmt;
 }
 
-static void bind_json(sqlite3_stmt *stmt, int at, const json_t *j)
+static void bind_part(sqlite3_stmt *stmt, int at, sqlite3_destructor_type lives, va_list *ap)
+{
+    const char *text = va_arg(*ap, const char *);
+
+    sqlite3_bind_text(stmt, at, text, va_arg(*ap, int), lives);
+}
+
+static void bind_json(sqlite3_stmt *stmt, int at, const json_t *j, sqlite3_destructor_type lives)
 {
     if (json_is_string(j))
-        sqlite3_bind_text(stmt, at, json_string_value(j), -1, SQLITE_TRANSIENT);
+        sqlite3_bind_text(stmt, at, json_string_value(j), (int)json_string_length(j), lives);
     else if (json_is_integer(j))
         sqlite3_bind_int64(stmt, at, json_integer_value(j));
     else if (json_is_boolean(j))
@@ -137,7 +144,9 @@ static void bind_json(sqlite3_stmt *stmt, int at, const json_t *j)
         sqlite3_bind_null(stmt, at);
 }
 
-static sqlite3_stmt *store_vbind(struct store *s, const char *sql, const char *types, va_list *ap)
+/* `lives` of texts: SQLITE_STATIC when the statement is done with before the caller goes on. */
+static sqlite3_stmt *store_vbind(struct store *s, const char *sql, const char *types,
+                                 sqlite3_destructor_type lives, va_list *ap)
 {
     sqlite3_stmt *stmt = store_cached(s, sql);
 
@@ -150,9 +159,11 @@ static sqlite3_stmt *store_vbind(struct store *s, const char *sql, const char *t
         if (types[at - 1] == 'i')
             sqlite3_bind_int64(stmt, at, va_arg(*ap, int64_t));
         else if (types[at - 1] == 's')
-            sqlite3_bind_text(stmt, at, va_arg(*ap, const char *), -1, SQLITE_TRANSIENT);
+            sqlite3_bind_text(stmt, at, va_arg(*ap, const char *), -1, lives);
+        else if (types[at - 1] == 't')
+            bind_part(stmt, at, lives, ap);
         else
-            bind_json(stmt, at, va_arg(*ap, const json_t *));
+            bind_json(stmt, at, va_arg(*ap, const json_t *), lives);
     }
     /* NOLINTEND(clang-analyzer-valist.Uninitialized) */
     return stmt;
@@ -163,7 +174,7 @@ sqlite3_stmt *store_bind(struct store *s, const char *sql, const char *types, ..
     va_list ap;
 
     va_start(ap, types);
-    sqlite3_stmt *stmt = store_vbind(s, sql, types, &ap);
+    sqlite3_stmt *stmt = store_vbind(s, sql, types, SQLITE_TRANSIENT, &ap);
     va_end(ap);
     return stmt;
 }
@@ -173,7 +184,7 @@ int store_run(struct store *s, const char *sql, const char *types, ...)
     va_list ap;
 
     va_start(ap, types);
-    sqlite3_stmt *stmt = store_vbind(s, sql, types, &ap);
+    sqlite3_stmt *stmt = store_vbind(s, sql, types, SQLITE_STATIC, &ap);
     va_end(ap);
     if (stmt == NULL)
         return store_errno(s);
@@ -191,7 +202,7 @@ int64_t store_int(struct store *s, int64_t otherwise, const char *sql, const cha
     va_list ap;
 
     va_start(ap, types);
-    sqlite3_stmt *stmt = store_vbind(s, sql, types, &ap);
+    sqlite3_stmt *stmt = store_vbind(s, sql, types, SQLITE_STATIC, &ap);
     va_end(ap);
     if (stmt == NULL)
         return otherwise;
@@ -223,7 +234,7 @@ json_t *store_rows(struct store *s, const char *sql, const char *types, ...)
     va_list ap;
 
     va_start(ap, types);
-    sqlite3_stmt *stmt = store_vbind(s, sql, types, &ap);
+    sqlite3_stmt *stmt = store_vbind(s, sql, types, SQLITE_STATIC, &ap);
     va_end(ap);
     if (stmt == NULL)
         return NULL;

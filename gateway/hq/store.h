@@ -51,7 +51,7 @@ int store_commit(struct store *s);
 void store_rollback(struct store *s);
 
 /* `sql` must be a string literal (it is the cache's key). `types` has a letter for each ?: i int64_t,
- * s const char * (NULL is SQL NULL), j json_t * (string, integer, boolean; anything else is SQL NULL). */
+ * s const char * (NULL is SQL NULL), t const char * and int (so many bytes of it), j json_t * (string, integer, boolean; anything else is SQL NULL). */
 
 /** Runs a statement to its end. Returns the number of rows it changed, or -errno. */
 int store_run(struct store *s, const char *sql, const char *types, ...);

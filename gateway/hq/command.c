@@ -166,9 +166,10 @@ int command_next(struct store *s, int64_t before_us, int64_t utc_us, struct comm
 {
     sqlite3_stmt *stmt = store_bind(
         s,
-        "SELECT command.id, tenant, store, gateway, json_extract(envelope, '$.name'), envelope,"
-        " expires_us FROM command JOIN gateway ON gateway.id = gateway_id WHERE answer IS NULL"
-        " AND expires_us > ?2 AND sent_us <= ?1 ORDER BY issued_us LIMIT 1",
+        "SELECT command.id, tenant, store, gateway, json_extract(envelope, '$.name'),"
+        " json_set(envelope, '$.session', session), expires_us"
+        " FROM command JOIN gateway ON gateway.id = gateway_id WHERE answer IS NULL"
+        " AND session IS NOT NULL AND expires_us > ?2 AND sent_us <= ?1 ORDER BY issued_us LIMIT 1",
         "ii", before_us, utc_us);
     char id[NOREN_ID_SIZE];
     int step;

@@ -4,7 +4,9 @@
  * with the same id, until its answer came. That is safe because a gateway does each id once (io/command.h). What was
  * given and what became of it stays in the database: HQ's half of the audit.
  *
- * The envelope is stored, not the signature: a key that was rotated meanwhile signs what is sent again.
+ * The envelope is stored, not the signature: a key that was rotated meanwhile signs what is sent again. What is
+ * signed names the session of the gateway's connection (its birth says which): a gateway whose database was put back
+ * to an old backup does not know what it has done since, and must not do it again because a broker kept a copy.
  */
 #ifndef NOREN_HQ_COMMAND_H
 #define NOREN_HQ_COMMAND_H

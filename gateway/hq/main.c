@@ -89,8 +89,11 @@ static void commit(struct hq *hq)
         publish_keys(hq, result.gateways[i]);
         publish_desired(hq, result.gateways[i]);
     }
-    if (result.changed & CHANGED_GATEWAYS)
+    if (result.changed & CHANGED_GATEWAYS) {
         publish_certificates(hq);
+        publish_commands(hq); /* some waited for a gateway to come */
+        (void)store_commit(&hq->store);
+    }
     if (result.changed != 0 && hq->http != NULL)
         http_notify(hq->http, result.changed);
 }

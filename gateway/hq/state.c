@@ -100,6 +100,12 @@ static int take_gateway(struct store *s, int64_t gateway_id, const json_t *json,
                     : ack_find_epoch(s, gateway_id, epoch);
     if (r < 0)
         return (int)r;
+    /* what was signed for the connection before is of no use any more: it goes out again now */
+    if (store_run(s,
+                  "UPDATE command SET sent_us = 0 WHERE gateway_id = ?1 AND answer IS NULL"
+                  " AND EXISTS (SELECT 1 FROM gateway WHERE id = ?1 AND session IS NOT ?2)",
+                  "is", gateway_id, session) < 0)
+        return -EIO;
     char *body = json_dumps(json, JSON_COMPACT);
     r = store_run(s,
                   "UPDATE gateway SET online_changed_us = iif(online IS 1, online_changed_us, ?2),"

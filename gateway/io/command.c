@@ -444,10 +444,14 @@ void command_take(struct norend *d, const struct relay_event *e)
     }
     snprintf(us, sizeof(us), "%s/%s/%s", d->config.tenant, d->config.store, d->config.gateway);
     o.actor = o.r.actor;
-    if (strcmp(o.r.to, us) == 0)
-        take_signed(d, e, &o);
-    else
+    /* of another connection: the journal that knew it may be gone (a backup was restored, another file was set
+     * aside), so it is not looked for there. Headquarters signs it again for this one while it waits. */
+    if (strcmp(o.r.to, us) != 0)
         drop(d, e, COMMAND_AUDIENCE);
+    else if (o.r.session[0] != '\0' && strcmp(o.r.session, d->commands.session) != 0)
+        drop(d, e, COMMAND_SESSION);
+    else
+        take_signed(d, e, &o);
     request_free(&o.r);
 }
 
@@ -461,6 +465,7 @@ bool command_event(struct norend *d, const struct relay_event *e)
     if (e->kind == RELAY_CONNECTED || e->kind == RELAY_DISCONNECTED) {
         c->connected = e->kind == RELAY_CONNECTED;
         c->generation = e->generation;
+        snprintf(c->session, sizeof(c->session), "%s", c->connected ? e->text : "");
         for (int i = 0; i < COMMAND_ANSWERS; i++)
             c->answers[i].in_flight = false;
         return false;

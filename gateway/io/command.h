@@ -24,6 +24,7 @@
 
 #include "io/local.h"
 #include "io/relay.h"
+#include "noren/units.h"
 
 struct norend;
 
@@ -38,6 +39,7 @@ struct norend;
     X(FORGED, "forged")       /* not signed by headquarters' key */          \
     X(MALFORMED, "malformed") /* signed, but no command */                   \
     X(AUDIENCE, "audience")   /* for another gateway */                      \
+    X(SESSION, "session")     /* signed for another connection */            \
     X(EXPIRED, "expired")                                                    \
     X(EARLY, "early")         /* issued later than now */                    \
     X(CLOCK, "clock")         /* we do not know what time it is */           \
@@ -82,9 +84,10 @@ struct commands {
     struct command_answer answers[COMMAND_ANSWERS];
     bool connected;
     uint32_t generation;
-    int64_t minute_us; /**< when the minute that audits are counted in ends */
-    int audited;       /**< refusals and repeats in it */
-    int64_t unaudited; /**< and how many more */
+    char session[NOREN_ID_SIZE]; /**< of the connection, as birth and will name it */
+    int64_t minute_us;                  /**< when the minute that audits are counted in ends */
+    int audited;                        /**< refusals and repeats in it */
+    int64_t unaudited;                  /**< and how many more */
 };
 
 /** What an audit event says; "" is null. */

@@ -41,8 +41,8 @@ struct relay {
 
     /* the thread's own */
     uint32_t generation;
-    char session[24];
-    char run_id[9];
+    char session[32]; /* never the same twice: captured commands are for others */
+    char run_id[17];
     int64_t ready_at_ms; /* of this connection, 0: not yet */
     int64_t old_until_ms;
     struct backoff backoff;
@@ -315,7 +315,7 @@ int relay_open(struct relay **ret_relay, const struct relay_options *options)
     pthread_mutex_init(&r->aim_lock, NULL);
     snprintf(r->host, sizeof(r->host), "%s", options->host);
     r->port = options->port;
-    snprintf(r->run_id, sizeof(r->run_id), "%08x", random32());
+    snprintf(r->run_id, sizeof(r->run_id), "%08x%08x", random32(), random32());
     rc = mailbox_init(&r->out);
     if (mailbox_init(&r->events) != 0 || rc != 0)
         rc = -EMFILE;

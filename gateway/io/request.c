@@ -95,13 +95,14 @@ static bool flatten(const struct doc *d, struct request *r)
 
 static bool read_envelope(const struct doc *d, struct request *r)
 {
-    static const char *const keys[] = {"id",        "name",       "to",   "actor",
-                                       "issued_at", "expires_at", "args", NULL};
+    static const char *const keys[] = {"id",         "name", "to",      "actor", "issued_at",
+                                       "expires_at", "args", "session", NULL};
     struct doc until = doc_member(d, "expires_at");
 
     if (!doc_id(d, "id", r->id) || !doc_object(d, keys) || !doc_id(d, "name", r->name) ||
         !doc_id(d, "actor", r->actor) || !read_to(d, r->to) ||
-        !read_time(d, "issued_at", &r->issued_us) || !read_time(d, "expires_at", &r->expires_us))
+        !doc_opt_id(d, "session", r->session) || !read_time(d, "issued_at", &r->issued_us) ||
+        !read_time(d, "expires_at", &r->expires_us))
         return false;
     if (r->expires_us <= r->issued_us)
         return doc_refuse(&until, "is not after issued_at");

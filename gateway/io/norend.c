@@ -50,11 +50,11 @@ void norend_reload(struct norend *d)
     char error[ENGINE_ERROR_SIZE] = "";
     struct engine_plan plan;
 
+    d->uplink.next_look_us = 0; /* at the certificate, within a second */
     if (d->config.role == ROLE_RECEIVER) {
         log_line(LOG_LEVEL_INFO, "a receiver has no plan to reload; restart it for another board");
         return;
     }
-    uplink_look(d);
     if (desired_reload(d, &plan, error) != 0) {
         log_line(LOG_LEVEL_ERROR, "reload: %s; what was in force stays", error);
         return;

@@ -138,7 +138,7 @@ void uplink_begin(struct norend *d)
     (void)cert_note(&d->uplink.cert); /* a connection will say what is wrong with it */
 }
 
-void uplink_look(struct norend *d)
+static void look_at_files(struct norend *d)
 {
     int rc = cert_renewed(&d->uplink.cert);
 
@@ -162,7 +162,7 @@ void uplink_tick(struct norend *d, int64_t now_us)
         clear_alert(d, now_us);
     if (now_us < d->uplink.next_look_us)
         return;
-    uplink_look(d);
+    look_at_files(d);
     renew_look(d, now_us);
     d->uplink.next_look_us = now_us + LOOK_US;
 }

@@ -20,8 +20,8 @@ struct norend;
 struct uplink {
     struct cert_files cert;
     struct renew renew;
-    bool pair_said; /**< that the new files do not fit */
-    int64_t next_look_us;
+    bool pair_said;         /**< that the new files do not fit */
+    int64_t next_look_us;   /**< at the certificate: once a minute, 0: at the next tick */
     int64_t dead_letters;   /**< since start */
     int64_t alert_until_us; /**< one alert for an hour of refusals, 0: none is raised */
     char alert_id[40];
@@ -32,9 +32,6 @@ void uplink_begin(struct norend *d);
 
 /** Call once a second and after relay events. */
 void uplink_tick(struct norend *d, int64_t now_us);
-
-/** Looks at the certificate's files now (SIGHUP); else once a minute. */
-void uplink_look(struct norend *d);
 
 /** A member "uplink" of an open object. */
 void uplink_print(const struct norend *d, struct json *j);

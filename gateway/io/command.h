@@ -85,9 +85,9 @@ struct commands {
     bool connected;
     uint32_t generation;
     char session[NOREN_ID_SIZE]; /**< of the connection, as birth and will name it */
-    int64_t minute_us;                  /**< when the minute that audits are counted in ends */
-    int audited;                        /**< refusals and repeats in it */
-    int64_t unaudited;                  /**< and how many more */
+    int64_t minute_us;           /**< when the minute that audits are counted in ends */
+    int audited;                 /**< refusals and repeats in it */
+    int64_t unaudited;           /**< and how many more */
 };
 
 /** What an audit event says; "" is null. */

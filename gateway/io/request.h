@@ -13,15 +13,15 @@
 
 #include "io/doc.h"
 
-#define REQUEST_TO_SIZE      (3 * NOREN_ID_SIZE + 3)
-#define REQUEST_DIGEST_SIZE  33
-#define REQUEST_ERROR_SIZE   512
+#define REQUEST_TO_SIZE     (3 * NOREN_ID_SIZE + 3)
+#define REQUEST_DIGEST_SIZE 33
+#define REQUEST_ERROR_SIZE  512
 
 /** A request that was read. `flat` is owned: request_free(). */
 struct request {
     char id[NOREN_ID_SIZE], name[NOREN_ID_SIZE];
-    char actor[NOREN_ID_SIZE];          /**< "" from the control socket: the socket knows who */
-    char session[NOREN_ID_SIZE]; /**< the connection it was signed for; "" any */
+    char actor[NOREN_ID_SIZE];        /**< "" from the control socket: the socket knows who */
+    char session[NOREN_ID_SIZE];      /**< the connection it was signed for; "" any */
     char to[REQUEST_TO_SIZE];         /**< {tenant}/{store}/{gateway}; "" from the control socket */
     int64_t issued_us, expires_us;    /**< UTC, 0 from the control socket */
     char digest[REQUEST_DIGEST_SIZE]; /**< of name and arguments: what an id stands for */

@@ -25,6 +25,7 @@ static const char *const kind_words[] = {
     [OBS_CALIBRATION] = "calibration",
     [OBS_CHECKIN] = "checkin",
     [OBS_FORGET] = "forget",
+    [OBS_SKEW] = "skew",
     [OBS_CROWD] = "crowd",
 };
 static const char *const who_words[] = {
@@ -36,6 +37,7 @@ static const char *const path_words[] = {
     [PATH_TOKEN] = "token", [PATH_CHECKIN] = "checkin", [PATH_TAG] = "tag",
     [PATH_DOOR] = "door",   [PATH_LINE] = "line",
 };
+static const char *const twin_words[] = {"twin"};
 static const char *const board_words[] = {"own", "other"};
 static const char *const clock_words[] = {
     [CLOCK_FLOOR] = "floor",
@@ -131,6 +133,8 @@ static void print_sighting(struct line *l, const struct obs *o, const struct pla
     put_i64(l, o->u.sighting.bucket);
     put_word(l, path_words, COUNT(path_words), o->u.sighting.path);
     put_i64(l, o->u.sighting.rssi_dbm);
+    if (o->u.sighting.twin)
+        put_text(l, twin_words[0]);
 }
 
 static void print_cell(struct line *l, const struct obs *o, const struct plan *plan)
@@ -263,6 +267,11 @@ int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t si
     case OBS_FORGET:
         put_text(&l, o->u.forget);
         break;
+    case OBS_SKEW:
+        if (o->u.skew.receiver >= plan->receivers_n)
+            return -1;
+        put_text(&l, plan->receivers[o->u.skew.receiver].id);
+        break;
     case OBS_CROWD:
         print_crowd(&l, o, plan);
         break;
@@ -387,6 +396,10 @@ static void parse_sighting(struct fields *f, const struct plan *plan, struct obs
     o->u.sighting.bucket = (uint16_t)next_i64(f, 0, UINT16_MAX);
     o->u.sighting.path = next_word(f, path_words, COUNT(path_words), "unknown identity path");
     o->u.sighting.rssi_dbm = (int16_t)next_i64(f, INT16_MIN, INT16_MAX);
+    if (f->p != NULL) {
+        (void)next_word(f, twin_words, COUNT(twin_words), "neither twin nor the end");
+        o->u.sighting.twin = true;
+    }
 }
 
 static void parse_command(struct fields *f, struct obs *o)
@@ -479,6 +492,10 @@ static void parse_body(struct fields *f, const struct plan *plan, struct obs *o)
         break;
     case OBS_FORGET:
         next_text(f, o->u.forget);
+        break;
+    case OBS_SKEW:
+        o->u.skew.receiver =
+            next_place(f, plan, plan_find_receiver, "the map has no such receiver");
         break;
     case OBS_CROWD:
         o->u.crowd.receiver =

@@ -30,6 +30,7 @@ enum obs_kind {
     OBS_CALIBRATION, /**< a person calibrates a load cell */
     OBS_CHECKIN,     /**< verified evidence that a member is here, other than by our radios */
     OBS_FORGET,      /**< everything about a member goes */
+    OBS_SKEW,        /**< what another board heard was refused: its clock is not ours */
     OBS_CROWD,       /**< how many unknown devices a receiver had in five minutes */
 };
 
@@ -88,6 +89,8 @@ struct obs {
             uint16_t bucket; /**< 0..9999, assigned centrally for hold-outs */
             enum id_path path;
             int16_t rssi_dbm; /**< -127..20 */
+            bool
+                twin; /**< the token came from another address meanwhile, and now again from this */
         } sighting;
         struct {
             uint16_t cell;
@@ -139,6 +142,9 @@ struct obs {
         char forget[NOREN_ID_SIZE]; /**< a member_ref */
         struct {
             uint16_t receiver;
+        } skew;
+        struct {
+            uint16_t receiver;
             uint32_t devices; /**< not yet cut at five: core/tally.h does that, by zone */
             bool other;       /**< counted by another board, which may have heard the same phones */
         } crowd;
@@ -151,14 +157,14 @@ struct obs {
 /** Writes one line without newline: `t_us TAB kind TAB fields...`, ids by `plan`. A tab, because an id may
  * contain a space but no control character; so nothing needs escaping:
  *   T tick                                    T clock UTC_US floor|held|synced [LOCAL_US]
- *   T sighting RECEIVER member|tag REF CONSENT BUCKET token|checkin|tag|door|line RSSI_DBM
+ *   T sighting RECEIVER member|tag REF CONSENT BUCKET token|checkin|tag|door|line RSSI_DBM [twin]
  *   T cell CELL COUNTS ok|absent|saturated|corrupt|rate
  *   T mass PLATE MASS_MG                      T node NODE CELL MASS_MG STATUS
  *   T command tare|recount|... ID TARGET QUANTITY ACTOR [DOCUMENT]
  *   T sale ID LINE GTIN QUANTITY SOLD_US      T temperature SENSOR MILLIDEGREES
  *   T calibration CELL begin|set|end ZERO PG_PER_COUNT MASS_MG ERROR_MG TEMPERATURE_MC UTC_S OPERATOR
  *   T checkin REF CONSENT BUCKET checkin|door|line AT_US      T forget REF
- *   T crowd RECEIVER DEVICES own|other
+ *   T crowd RECEIVER DEVICES own|other        T skew RECEIVER
  * OBS_PLAN has no text (the shell writes the plan's JSON). Returns the length, or -1 when it does not fit,
  * has no text, or names what the plan does not have. */
 int obs_print(const struct obs *o, const struct plan *plan, char *buf, size_t size);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "noren/cursor.h"
+
 void radio_init(struct radio *r)
 {
     memset(r, 0, sizeof(*r));
@@ -79,9 +81,44 @@ static bool may_sight(struct radio *r, enum who_kind kind, uint8_t consent, bool
     return true;
 }
 
+/* An address that is back within this was not given up: its transmitter is still there. */
+#define VOICE_S 60
+
+/* FNV-1a: only a place in a table. */
+static uint32_t hash_ref(const char *ref)
+{
+    uint32_t h = 2166136261U;
+
+    for (; *ref != '\0'; ref++)
+        h = (h ^ (uint8_t)*ref) * 16777619U;
+    return h != 0 ? h : 1;
+}
+
+/* Notes from where a member's token came. True: it came from there before, and from elsewhere meanwhile. */
+static bool is_twin(struct radio *r, const char *ref, const uint8_t address[HCI_ADDRESS_SIZE],
+                    int64_t t_us)
+{
+    uint32_t hash = hash_ref(ref), now_s = (uint32_t)(t_us / NOREN_US_PER_S), heard_s = 0;
+    struct radio_voice *v = &r->voices[(hash ^ hash >> 16) & (RADIO_VOICES - 1)];
+    struct rd rd = rd_init(address, 4);
+    uint32_t bytes = (uint32_t)rd_le(&rd, 4);
+    size_t i = 0;
+
+    if (v->ref != hash)
+        *v = (struct radio_voice){.ref = hash};
+    while (i < RADIO_VOICE_ADDRESSES - 1 && (v->from[i].bytes != bytes || v->from[i].heard_s == 0))
+        i++;
+    if (v->from[i].bytes == bytes)
+        heard_s = v->from[i].heard_s;
+    memmove(&v->from[1], &v->from[0], i * sizeof(v->from[0]));
+    v->from[0].bytes = bytes;
+    v->from[0].heard_s = now_s != 0 ? now_s : 1;
+    return i > 0 && heard_s != 0 && now_s - heard_s <= VOICE_S;
+}
+
 /* A token was heard. False: nobody's, or a no of some kind; counted. */
 static bool hear_member(struct radio *r, const struct radio_in *in, const struct frame_member *f,
-                        int16_t rssi_dbm, struct obs *ret)
+                        const struct hci_report *report, struct obs *ret)
 {
     struct member who;
 
@@ -102,7 +139,7 @@ static bool hear_member(struct radio *r, const struct radio_in *in, const struct
         r->counters.tokens_late++;
         return false;
     }
-    if (!may_sight(r, WHO_MEMBER, who.consent, who.staff, rssi_dbm))
+    if (!may_sight(r, WHO_MEMBER, who.consent, who.staff, report->rssi_dbm))
         return false;
     *ret = (struct obs){.t_us = in->t_us, .kind = OBS_SIGHTING};
     ret->u.sighting.receiver = in->receiver;
@@ -111,7 +148,9 @@ static bool hear_member(struct radio *r, const struct radio_in *in, const struct
     ret->u.sighting.consent = who.consent;
     ret->u.sighting.bucket = who.bucket;
     ret->u.sighting.path = PATH_TOKEN;
-    ret->u.sighting.rssi_dbm = rssi_dbm;
+    ret->u.sighting.rssi_dbm = report->rssi_dbm;
+    ret->u.sighting.twin = is_twin(r, who.ref, report->address, in->t_us);
+    r->counters.twins += ret->u.sighting.twin;
     return true;
 }
 
@@ -265,7 +304,7 @@ static bool hear_frame(struct radio *r, const struct radio_in *in, const struct 
     r->counters.frames[f->kind]++;
     switch (f->kind) {
     case FRAME_MEMBER:
-        return hear_member(r, in, &f->u.member, report->rssi_dbm, ret);
+        return hear_member(r, in, &f->u.member, report, ret);
     case FRAME_SHELF:
         return hear_node(r, in, &f->u.shelf, ret);
     case FRAME_EDDYSTONE_EID:

@@ -43,6 +43,7 @@ struct radio_counters {
     int64_t tags_resolved;  /**< EIDs and addresses of tags */
     int64_t eids_unknown;   /**< no tag says this EID now, or the clock is not good enough */
     int64_t no_consent;     /**< resolved, but the member did not agree to presence */
+    int64_t twins;          /**< tokens from an address that another one had followed */
     int64_t staff;          /**< resolved, of somebody who works here */
     int64_t no_rssi;        /**< resolved, but the controller did not measure a strength */
     int64_t crowded;        /**< resolved, but the event had RADIO_OBS_MAX already */
@@ -83,8 +84,20 @@ struct radio_sensor {
 /* Unknown senders of sealed BTHome frames that are tried with all keys, each second. */
 #define RADIO_TRIES_PER_S 16
 
+#define RADIO_VOICES          1024 /* a power of two */
+#define RADIO_VOICE_ADDRESSES 4
+
+/** From where one member's tokens came lately: whoever rotates the address does not go back, two transmitters
+ * take turns. A place is found by the ref's hash alone; who shares one with somebody is not watched. */
+struct radio_voice {
+    uint32_t ref; /**< hash of the member_ref; 0 = free */
+    struct {
+        uint32_t bytes, heard_s; /**< four of the address, newest first */
+    } from[RADIO_VOICE_ADDRESSES];
+};
+
 /** All state of reception. `members` and `tags` may be replaced at any time between two calls
- * (core/members.h says how); call radio_clock() right after. About 100 KB besides their own blocks. */
+ * (core/members.h says how); call radio_clock() right after. About 140 KB besides their own blocks. */
 struct radio {
     struct members members;
     struct tags tags;
@@ -95,6 +108,7 @@ struct radio {
     struct radio_node nodes[RADIO_NODES_MAX];
     size_t nodes_n;
     struct hci_chains chains;
+    struct radio_voice voices[RADIO_VOICES];
     struct crowd crowd; /**< of who is unknown; counts nobody until crowd_salt() */
     struct radio_counters counters;
 };

@@ -383,6 +383,7 @@ int64_t shelf_step(struct shelf *s, const struct plan *plan, const struct obs *o
     case OBS_TEMPERATURE:
     case OBS_CHECKIN:
     case OBS_FORGET:
+    case OBS_SKEW:
     case OBS_CROWD:
         break;
     }

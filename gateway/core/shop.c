@@ -19,11 +19,12 @@ void shop_init(struct shop *s)
     memset(s, 0, sizeof(*s));
     s->due_us = NOREN_NEVER_US;
     s->shelf_due_us = s->supply_due_us = s->kpi_due_us = s->people_due_us = s->offers_due_us =
-        NOREN_NEVER_US;
+        s->watch_due_us = NOREN_NEVER_US;
     shelf_init(&s->shelf);
     supply_init(&s->supply);
     kpi_init(&s->kpi);
     people_init(&s->people);
+    watch_init(&s->watch);
     offers_init(&s->offers);
 }
 
@@ -35,6 +36,8 @@ int shop_restore(struct shop *s, const struct record *r)
     case RECORD_SHOP: /* one row a module: each keeps its own counters */
         if (strncmp(r->key, "visit", 5) == 0)
             return people_restore(&s->people, s->plan, r);
+        if (strncmp(r->key, "watch", 5) == 0)
+            return watch_restore(&s->watch, r);
         if (strncmp(r->key, "offer", 5) == 0)
             return offers_restore(&s->offers, s->plan, r);
         return shelf_restore(&s->shelf, s->plan, r);
@@ -69,6 +72,8 @@ static bool names_something(const struct plan *plan, const struct obs *o)
         return true;
     case OBS_SIGHTING:
         return plan != NULL && o->u.sighting.receiver < plan->receivers_n;
+    case OBS_SKEW:
+        return plan != NULL && o->u.skew.receiver < plan->receivers_n;
     case OBS_CROWD:
         return plan != NULL && o->u.crowd.receiver < plan->receivers_n;
     case OBS_CELL:
@@ -157,14 +162,16 @@ int64_t shop_step(struct shop *s, const struct obs *o, struct batch *ret_out)
     }
     if (o->kind == OBS_FORGET)
         offers_forget(&s->offers, o->u.forget);
-    if (!is_reading(o))
+    if (!is_reading(o)) {
+        s->watch_due_us = watch_step(&s->watch, s->plan, &s->people, &s->shelf, o, ret_out);
         s->people_due_us = people_step(&s->people, s->plan, o, ret_out);
+    }
     if (!is_reading(o) || ret_out->events_n > 0) {
         s->offers_due_us = offers_step(&s->offers, s->plan, &s->people, &s->shelf, o->t_us,
                                        utc_us / NOREN_US_PER_S, ret_out);
     }
     s->due_us = earlier(earlier(s->shelf_due_us, earlier(s->supply_due_us, s->kpi_due_us)),
-                        earlier(s->people_due_us, s->offers_due_us));
+                        earlier(s->people_due_us, earlier(s->offers_due_us, s->watch_due_us)));
     return s->due_us;
 }
 
@@ -391,7 +398,8 @@ int shop_print_store(const struct shop *s, char *buf, size_t size)
     }
     json_close(&j, ']');
     json_key_i64(&j, "alerts",
-                 shelf_alerts(&s->shelf, s->plan) + supply_alerts(&s->supply, s->plan, &s->shelf));
+                 shelf_alerts(&s->shelf, s->plan) + supply_alerts(&s->supply, s->plan, &s->shelf) +
+                     watch_alerts(&s->watch));
     print_tasks(s, &j);
     json_close(&j, '}');
     return json_end(&j);

@@ -15,6 +15,7 @@
 #include "core/shelf.h"
 #include "core/supply.h"
 #include "core/tally.h"
+#include "core/watch.h"
 
 /** All state of the brain; one per process (or per replay). About two megabytes: do not put it on a stack. */
 struct shop {
@@ -26,13 +27,14 @@ struct shop {
     bool clock_known;
     int64_t refused; /**< observations that named nothing in the plan or went back in time */
     int64_t due_us;  /**< the deadline last returned, and what each part asked for */
-    int64_t shelf_due_us, supply_due_us, kpi_due_us, people_due_us, offers_due_us;
+    int64_t shelf_due_us, supply_due_us, kpi_due_us, people_due_us, offers_due_us, watch_due_us;
     struct shelf shelf;
     struct supply supply;
     struct kpi kpi;
     struct people people;
     struct offers offers;
     struct tally tally;
+    struct watch watch;
 };
 
 /** Zero state: empty store, unknown time. */

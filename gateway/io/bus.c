@@ -55,6 +55,7 @@ struct bus {
     /* The last thing wrong with another board, and when: status shows it while it is news. */
     char trouble[SENTENCE];
     int64_t trouble_us;
+    int64_t skew_us[RECEIVERS_MAX]; /* before then the brain is not told again */
     struct bus_counters c;
     struct bus_batch batch;
     char text[BUS_MESSAGE_SIZE];
@@ -287,9 +288,20 @@ static uint16_t sender_of(struct bus *b, const char *id)
     return NO_INDEX;
 }
 
+/* Another board's clock is off. A batch a second is enough for the brain to know (core/watch.h). */
+static void tell_skew(struct bus *b, uint16_t receiver)
+{
+    struct obs o = {.kind = OBS_SKEW, .t_us = clock_boot_us(), .u.skew.receiver = receiver};
+
+    if (o.t_us < b->skew_us[receiver])
+        return;
+    b->skew_us[receiver] = o.t_us + NOREN_US_PER_S;
+    engine_feed(b->o.engine, &o);
+}
+
 /* Is the sender's clock one that our times can be compared with? */
-static bool is_timely(struct bus *b, const char *id, const struct bus_batch *batch, int64_t utc_us,
-                      enum clock_quality ours)
+static bool is_timely(struct bus *b, const char *id, uint16_t receiver,
+                      const struct bus_batch *batch, int64_t utc_us, enum clock_quality ours)
 {
     int64_t ahead_us = batch->sent_us - utc_us;
 
@@ -298,6 +310,8 @@ static bool is_timely(struct bus *b, const char *id, const struct bus_batch *bat
         return true;
     b->c.wrong_clock += (int64_t)batch->n;
     b->trouble_us = clock_boot_us();
+    if (ours != CLOCK_FLOOR) /* else the trouble is here, and the state of this gateway says so */
+        tell_skew(b, receiver);
     if (ours == CLOCK_FLOOR || batch->quality == CLOCK_FLOOR)
         snprintf(b->trouble, sizeof(b->trouble),
                  "receiver \"%.40s\": %s clock was not set since it started; set up NTP there", id,
@@ -359,7 +373,7 @@ static void on_batch(struct bus *b, const struct relay_event *e, const char *id,
     b->c.unknown_cells += (int64_t)b->batch.unknown_cells;
     if (b->batch.unknown_cells > 0)
         complain(b, "receiver \"%.40s\" weighs cells that no plate of planogram.json has", id);
-    if (!is_timely(b, id, &b->batch, utc_us, quality))
+    if (!is_timely(b, id, receiver, &b->batch, utc_us, quality))
         return;
     for (size_t i = 0; i < b->batch.n; i++) {
         struct obs *o = &b->batch.obs[i];

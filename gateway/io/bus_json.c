@@ -84,6 +84,8 @@ int bus_print_sightings(const struct bus_batch *b, int64_t utc_offset_us, char *
         }
         json_key_str(&j, "path", PATHS[o->u.sighting.path]);
         json_key_i64(&j, "rssi_dbm", o->u.sighting.rssi_dbm);
+        if (o->u.sighting.twin)
+            json_key_bool(&j, "twin", true);
         json_close(&j, '}');
     }
     return end(&j);
@@ -179,9 +181,10 @@ static bool read_crowd(const struct doc *d, struct bus_batch *b)
 
 static bool read_sighting(const struct doc *d, const struct plan *plan, struct bus_batch *b)
 {
-    static const char *const keys[] = {"utc_us", "member_ref", "tag",      "consent",
-                                       "bucket", "path",       "rssi_dbm", NULL};
+    static const char *const keys[] = {"utc_us", "member_ref", "tag",  "consent", "bucket",
+                                       "path",   "rssi_dbm",   "twin", NULL};
     struct obs o = {.kind = OBS_SIGHTING};
+    struct doc twin = doc_member(d, "twin");
     bool member = doc_member(d, "member_ref").v != NULL;
     int64_t consent = 0, bucket = 0, rssi_dbm;
     int path;
@@ -200,6 +203,9 @@ static bool read_sighting(const struct doc *d, const struct plan *plan, struct b
         !doc_opt_i64(d, "bucket", 0, 9999, &bucket) || !read_word(d, "path", PATHS, &path) ||
         !doc_i64(d, "rssi_dbm", -127, 20, &rssi_dbm))
         return false;
+    if (twin.v != NULL && !json_is_boolean(twin.v))
+        return doc_refuse(&twin, "must be true or false");
+    o.u.sighting.twin = json_is_true(twin.v);
     o.u.sighting.receiver = NO_INDEX;
     o.u.sighting.who.kind = member ? WHO_MEMBER : WHO_TAG;
     o.u.sighting.consent = (uint8_t)consent;

@@ -69,13 +69,14 @@ static void random_sighting(uint64_t *s, const struct plan *p, struct obs *o)
     o->u.sighting.bucket = (uint16_t)next_random(s);
     o->u.sighting.path = (enum id_path)(next_random(s) % 5);
     o->u.sighting.rssi_dbm = (int16_t)next_random(s);
+    o->u.sighting.twin = next_random(s) % 4 == 0;
 }
 
 static struct obs random_obs(uint64_t *s, const struct plan *p)
 {
     static const enum obs_kind kinds[] = {
         OBS_TICK, OBS_CLOCK,       OBS_SIGHTING,    OBS_CELL,    OBS_MASS,   OBS_NODE, OBS_COMMAND,
-        OBS_SALE, OBS_TEMPERATURE, OBS_CALIBRATION, OBS_CHECKIN, OBS_FORGET, OBS_CROWD};
+        OBS_SALE, OBS_TEMPERATURE, OBS_CALIBRATION, OBS_CHECKIN, OBS_FORGET, OBS_SKEW, OBS_CROWD};
     struct obs o;
 
     memset(&o, 0, sizeof(o));
@@ -136,6 +137,8 @@ static struct obs random_obs(uint64_t *s, const struct plan *p)
         o.u.checkin.at_us = random_i64(s);
     } else if (o.kind == OBS_FORGET) {
         random_id(s, o.u.forget);
+    } else if (o.kind == OBS_SKEW) {
+        o.u.skew.receiver = (uint16_t)(next_random(s) % p->receivers_n);
     } else if (o.kind == OBS_CROWD) {
         o.u.crowd.receiver = (uint16_t)(next_random(s) % p->receivers_n);
         o.u.crowd.devices = (uint32_t)next_random(s);

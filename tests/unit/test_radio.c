@@ -123,6 +123,36 @@ static void test_member(void **state)
     free(f);
 }
 
+static bool hear_from(struct fixture *f, uint8_t last, int64_t t_us)
+{
+    uint8_t ad[18], packet[257];
+    struct radio_in in = {.t_us = t_us, .receiver = 3, .packet = packet};
+
+    token_ad(0, ad);
+    in.n = legacy(packet, RSSI, ad, NULL);
+    packet[6] = last;
+    assert_int_equal(radio_step(&f->radio, &in, f->obs), 1);
+    return f->obs[0].u.sighting.twin;
+}
+
+/* Addresses follow each other; only what comes back was never given up. */
+static void test_twin(void **state)
+{
+    struct fixture *f = make();
+    int64_t t_us = 0;
+
+    (void)state;
+    for (uint8_t a = 1; a <= 9; a++)
+        for (int i = 0; i < 20; i++)
+            assert_false(hear_from(f, a, t_us += NOREN_US_PER_S));
+    assert_true(hear_from(f, 8, t_us += NOREN_US_PER_S));
+    assert_true(hear_from(f, 9, t_us += NOREN_US_PER_S));
+    assert_true(hear_from(f, 7, t_us)); /* three take turns */
+    assert_false(hear_from(f, 9, t_us += 61 * NOREN_US_PER_S));
+    assert_int_equal(f->radio.counters.twins, 3);
+    free(f);
+}
+
 static size_t hear_node(struct fixture *f, uint16_t node, uint32_t counter, int flip)
 {
     const struct noren_node n = {
@@ -488,17 +518,12 @@ static void test_sensor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_member),
-        cmocka_unit_test(test_node),
-        cmocka_unit_test(test_strangers_are_counted),
-        cmocka_unit_test(test_extended),
-        cmocka_unit_test(test_longest),
-        cmocka_unit_test(test_many_chains),
-        cmocka_unit_test(test_full_event),
-        cmocka_unit_test(test_tags),
-        cmocka_unit_test(test_crowded),
-        cmocka_unit_test(test_sensor),
-        cmocka_unit_test(test_crowd),
+        cmocka_unit_test(test_twin),        cmocka_unit_test(test_member),
+        cmocka_unit_test(test_node),        cmocka_unit_test(test_strangers_are_counted),
+        cmocka_unit_test(test_extended),    cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_many_chains), cmocka_unit_test(test_full_event),
+        cmocka_unit_test(test_tags),        cmocka_unit_test(test_crowded),
+        cmocka_unit_test(test_sensor),      cmocka_unit_test(test_crowd),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

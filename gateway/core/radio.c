@@ -352,8 +352,8 @@ static size_t hear_report(struct radio *r, const struct radio_in *in,
         else
             r->counters.crowded++;
     }
-    if ((report->address_type & 1) == 0 ||
-        !tags_resolve_address(&r->tags, report->address, in->t_us, &tag)) {
+    if (!tags_resolve_address(&r->tags, report->address, (report->address_type & 1) != 0, in->t_us,
+                              &tag)) {
         if (d.n == 0) /* nothing that we know sends what we know nothing of */
             crowd_hear(&r->crowd, report->address, in->receiver, report->rssi_dbm, in->t_us);
         return n;

@@ -5,6 +5,7 @@
 
 #include "noren/crypto.h"
 #include "noren/cursor.h"
+#include "noren/wire.h"
 
 /* A tag's crystal may be wrong by 150 ppm (eid-computation), 390 s a month: so far from where its record
  * expects it is it looked for. */
@@ -129,11 +130,12 @@ const char *tags_add(struct tags *t, const struct tag *in)
         if (t->windows_n + windows > t->windows_max)
             return "too many tags with a short period (k below 8)";
     }
-    /* not in tags_init(): without an IRK it is never looked at */
-    if (in->kind == TAG_IRK && t->irks == 0)
+    /* not in tags_init(): without an IRK or a device it is never looked at */
+    if (in->kind != TAG_EID && t->irks + t->devices == 0)
         memset(t->addresses, 0, TAGS_ADDRESSES * sizeof(t->addresses[0]));
     t->windows_n += windows;
     t->irks += in->kind == TAG_IRK;
+    t->devices += in->kind == TAG_DEVICE;
     t->records[t->n++] = r;
     if (t->addresses_tried > 0) /* strangers may be this tag's */
         memset(t->addresses, 0, TAGS_ADDRESSES * sizeof(t->addresses[0]));
@@ -288,8 +290,23 @@ static struct tag_address *place_in(struct tag_address *set, uint32_t now_s)
     return best;
 }
 
+/* Compares the address's hash with every device's. 1 + index of the tag, or 0. */
+static uint16_t try_devices(const struct tags *t, const uint8_t address[TAG_ADDR_SIZE])
+{
+    uint8_t written[TAG_ADDR_SIZE], device[NOREN_DEVICE_TAG_SIZE];
+
+    for (int i = 0; i < TAG_ADDR_SIZE; i++)
+        written[i] = address[TAG_ADDR_SIZE - 1 - i];
+    noren_device_tag(t->store_key, written, device);
+    for (size_t i = 0; i < t->n; i++)
+        if (t->records[i].tag.kind == TAG_DEVICE && !t->records[i].forgotten &&
+            memcmp(t->records[i].tag.key, device, sizeof(device)) == 0)
+            return (uint16_t)(i + 1);
+    return 0;
+}
+
 /* Tries the address with every IRK. 1 + index of the tag, or 0. */
-static uint16_t try_all(const struct tags *t, uint32_t prand, uint32_t hash)
+static uint16_t try_irks(const struct tags *t, uint32_t prand, uint32_t hash)
 {
     for (size_t i = 0; i < t->n; i++)
         if (t->records[i].tag.kind == TAG_IRK && !t->records[i].forgotten &&
@@ -298,21 +315,26 @@ static uint16_t try_all(const struct tags *t, uint32_t prand, uint32_t hash)
     return 0;
 }
 
-/* Takes the AES for one address out of this second's. */
-static bool take_aes(struct tags *t, int64_t now_s)
+/* An HMAC and the comparisons, in AES. */
+#define DEVICE_AES (32 + t->devices / 8)
+
+/* Takes what one address costs out of this second's AES. */
+static bool take_aes(struct tags *t, bool resolvable, int64_t now_s)
 {
+    size_t cost = (resolvable ? t->irks : 0) + (t->devices > 0 ? DEVICE_AES : 0);
+
     if (t->aes_s != now_s) {
         t->aes_s = now_s;
         t->aes_left = TAGS_AES_PER_S;
     }
-    if (t->aes_left < t->irks)
+    if (t->aes_left < cost)
         return false;
-    t->aes_left -= (uint32_t)t->irks;
+    t->aes_left -= (uint32_t)cost;
     return true;
 }
 
-bool tags_resolve_address(struct tags *t, const uint8_t address[TAG_ADDR_SIZE], int64_t t_us,
-                          struct tag *ret)
+bool tags_resolve_address(struct tags *t, const uint8_t address[TAG_ADDR_SIZE], bool random,
+                          int64_t t_us, struct tag *ret)
 {
     struct rd r = rd_init(address, TAG_ADDR_SIZE);
     uint32_t hash = (uint32_t)rd_le(&r, 3), prand = (uint32_t)rd_le(&r, 3);
@@ -320,21 +342,25 @@ bool tags_resolve_address(struct tags *t, const uint8_t address[TAG_ADDR_SIZE], 
     struct tag_address *set, *a = NULL;
 
     /* the two most significant bits of a resolvable private address are 01 (Vol 6 Part B, 1.3.2.2) */
-    if (t->irks == 0 || prand >> 22 != 1)
+    bool resolvable = random && t->irks > 0 && prand >> 22 == 1;
+
+    if (!resolvable && t->devices == 0)
         return false;
     set = &t->addresses[(hash ^ prand * 2654435761U >> 8) % (TAGS_ADDRESSES / SET_SIZE) * SET_SIZE];
     for (int i = 0; i < SET_SIZE && a == NULL; i++)
         if (set[i].until_s > now_s && memcmp(set[i].address, address, TAG_ADDR_SIZE) == 0)
             a = &set[i];
     if (a == NULL) {
-        if (!take_aes(t, now_s)) {
+        if (!take_aes(t, resolvable, now_s)) {
             t->addresses_skipped++;
             return false;
         }
         t->addresses_tried++;
         a = place_in(set, now_s);
         memcpy(a->address, address, TAG_ADDR_SIZE);
-        a->tag = try_all(t, prand, hash);
+        a->tag = resolvable ? try_irks(t, prand, hash) : 0;
+        if (a->tag == 0 && t->devices > 0)
+            a->tag = try_devices(t, address);
         a->until_s = now_s + TAGS_ADDRESS_S;
     }
     a->heard_s = now_s;

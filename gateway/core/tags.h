@@ -1,9 +1,12 @@
-/* Tags and cards whose identity changes on the air: Eddystone-EID, and resolvable private addresses (RPA).
+/* Tags and cards whose identity changes on the air: Eddystone-EID, and resolvable private addresses (RPA); and
+ * devices whose address never changes, known by a keyed hash of it.
  *
  * EID: like member tokens (core/members.h), what each tag says in the windows around now is worked out
  * ahead and put into one hash table, so an advert costs one look-up. A tag's clock is a counter of its own;
  * its record says how far it is from UTC, and what is heard corrects that by as much as a crystal may drift
  * and no more: whoever plays an old EID back does not drag the clock along.
+ *
+ * Devices: each new address is hashed once (HMAC, as dear as some thirty AES) and compared; the rest as for RPA.
  *
  * RPA: an address cannot be worked out ahead, each new one is tried against every key (one AES each). So it
  * is done once an address, the outcome (strangers too) is remembered while such an address lives, and there
@@ -34,7 +37,7 @@
 /* Private addresses live 15 minutes by default (Core 5.4, Vol 3 Part C, Appendix A, TGAP(private_addr_int)). */
 #define TAGS_ADDRESS_S 1200
 
-enum tag_kind { TAG_EID, TAG_IRK };
+enum tag_kind { TAG_EID, TAG_IRK, TAG_DEVICE };
 
 /** One tag, as its record has it and as it resolves. */
 struct tag {
@@ -44,8 +47,8 @@ struct tag {
     uint16_t bucket;                /**< 0..9999, of that member */
     bool staff;                     /**< of somebody who works here: never an observation */
     enum tag_kind kind;
-    uint8_t key[TAG_KEY_SIZE]; /**< EID identity key, or IRK most significant byte first; zeroed in
-                                    what resolves */
+    uint8_t key[TAG_KEY_SIZE]; /**< EID identity key, IRK most significant byte first, or device
+                                    tag (noren/wire.h); zeroed in what resolves */
     uint8_t k;                 /**< EID: log2 of the period in seconds, 0..15 */
     int64_t offset_s;          /**< EID: the tag's counter minus unix time */
 };
@@ -63,11 +66,13 @@ struct tags {
     size_t windows_n, windows_max;
     uint32_t *slots; /**< hash table of windows: 1 + index, 0 = free; open addressing */
     size_t slots_n;  /**< a power of two */
-    struct tag_address *addresses; /**< TAGS_ADDRESSES, in sets */
-    size_t irks;                   /**< tags of kind TAG_IRK */
-    int64_t now_s;                 /**< unix time of the last tags_clock() */
-    bool open;                     /**< the clock is good enough for EIDs */
-    int64_t aes_s;                 /**< the second that aes_left is for */
+    struct tag_address *addresses;   /**< TAGS_ADDRESSES, in sets */
+    size_t irks;                     /**< tags of kind TAG_IRK */
+    size_t devices;                  /**< tags of kind TAG_DEVICE ... */
+    uint8_t store_key[TAG_KEY_SIZE]; /**< ... and what their tags are made with; set any time */
+    int64_t now_s;                   /**< unix time of the last tags_clock() */
+    bool open;                       /**< the clock is good enough for EIDs */
+    int64_t aes_s;                   /**< the second that aes_left is for */
     uint32_t aes_left;
     int64_t addresses_tried; /**< counter: new addresses tried against all keys */
     int64_t
@@ -112,10 +117,11 @@ int tags_open_etlm(struct tags *t, const uint8_t address[TAG_ADDR_SIZE],
 /** Wipes all tags of a member. Returns how many there were. */
 int tags_forget(struct tags *t, const char *member_ref);
 
-/** Whose address this is; `address` least significant byte first, as in a report; false: nobody's, no
- * resolvable private address, or no AES left this second. `t_us` is the time of reception. */
-bool tags_resolve_address(struct tags *t, const uint8_t address[TAG_ADDR_SIZE], int64_t t_us,
-                          struct tag *ret);
+/** Whose address this is; `address` least significant byte first, as in a report, `random` unless it is a public
+ * one; false: nobody's, neither a resolvable private address nor any device known, or no AES left this second.
+ * `t_us` is the time of reception. */
+bool tags_resolve_address(struct tags *t, const uint8_t address[TAG_ADDR_SIZE], bool random,
+                          int64_t t_us, struct tag *ret);
 
 /** The EID that a tag with this identity key and K says when its counter is `time` (google/eddystone,
  * eid-computation). */

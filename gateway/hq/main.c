@@ -18,6 +18,7 @@
 #include <systemd/sd-event.h>
 
 #include "hq/ca.h"
+#include "hq/device.h"
 #include "hq/command.h"
 #include "hq/desired.h"
 #include "hq/log.h"
@@ -364,6 +365,7 @@ static void print_help(FILE *f)
     fputs(
         "usage: noren-hq --config FILE [--check-config]\n"
         "       noren-hq ca init|approve ...   (issues gateways' certificates; ca --help)\n"
+        "       noren-hq device MEMBERS_FILE   (device tags of addresses; device --help)\n"
         "Headquarters: stores what gateways send over MQTT, acknowledges it, serves the pages.\n"
         "  -c, --config FILE   hq.conf with [hq] data_dir, http_port (8080), http_bind\n"
         "                      (127.0.0.1), key, members, pages, desired, ca (the folder of\n"
@@ -425,6 +427,8 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "ca") == 0)
         return ca_main(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "device") == 0)
+        return device_main(argc - 1, argv + 1);
     int code = read_arguments(argc, argv, &config, &check);
     if (code >= 0)
         return code;

@@ -83,8 +83,8 @@ static const char *check_tag(const json_t *m)
         return "tag: write a text of 1..39 bytes";
     if (json_object_get(m, "member_ref") != NULL && !is_id(m, "member_ref"))
         return "member_ref: write a member's, or leave it out";
-    if (is_key(m, "irk") == is_key(m, "eid_key"))
-        return "eid_key or irk: write one of them, 32 lower-case hex digits";
+    if (is_key(m, "irk") + is_key(m, "eid_key") + is_key(m, "device") != 1)
+        return "eid_key, irk or device: write one of them, 32 lower-case hex digits";
     if (is_key(m, "eid_key") &&
         (!json_is_integer(k) || json_integer_value(k) < 0 || json_integer_value(k) > 15))
         return "k: write the tag's rotation exponent, 0..15";
@@ -167,6 +167,29 @@ static int take_list(const json_t *root, const char *name, const char *id,
     return r;
 }
 
+/* The key that device tags are made with; needed when there are any. */
+static int take_store_key(const json_t *root, const char *path, char ret_error[ROSTER_ERROR_SIZE],
+                          struct roster *r)
+{
+    json_t *key = json_object_get(root, "store_key");
+    bool needed = false;
+    size_t i;
+    json_t *m;
+
+    json_array_foreach(r->tags, i, m) needed |= json_object_get(m, "device") != NULL;
+    if (key == NULL && !needed)
+        return 0;
+    if (!is_key(root, "store_key")) {
+        snprintf(ret_error, ROSTER_ERROR_SIZE,
+                 "%s: store_key: write 32 random lower-case hex digits; the tags' devices are made "
+                 "with it (noren-hq device)",
+                 path);
+        return -EINVAL;
+    }
+    r->store_key = json_incref(key);
+    return 0;
+}
+
 int roster_load(struct roster *r, const char *path, char ret_error[ROSTER_ERROR_SIZE])
 {
     json_error_t error = {.line = 0};
@@ -192,6 +215,8 @@ int roster_load(struct roster *r, const char *path, char ret_error[ROSTER_ERROR_
         rc = take_list(root, "sensors", "sensor", check_sensor, path, ret_error, &r->sensors);
     if (rc == 0)
         rc = take_list(root, "beacons", "beacon", check_beacon, path, ret_error, &r->beacons);
+    if (rc == 0)
+        rc = take_store_key(root, path, ret_error, r);
     json_decref(root);
     if (rc != 0)
         roster_free(r);
@@ -204,6 +229,7 @@ void roster_free(struct roster *r)
     json_decref(r->tags);
     json_decref(r->sensors);
     json_decref(r->beacons);
+    json_decref(r->store_key);
     memset(r, 0, sizeof(*r));
 }
 
@@ -366,6 +392,8 @@ static int print_parts(const json_t *all, int64_t revision, struct roster_parts 
         if (ret->n == 0) {
             json_object_set(part, "sensors", json_object_get(all, "sensors"));
             json_object_set(part, "beacons", json_object_get(all, "beacons"));
+            if (json_object_get(all, "store_key") != NULL)
+                json_object_set(part, "store_key", json_object_get(all, "store_key"));
         }
         if (n > 1) {
             json_object_set_new(part, "part", json_integer((json_int_t)ret->n));
@@ -387,8 +415,8 @@ int roster_print(const struct roster *r, struct store *s, int64_t gateway_id,
 {
     /* a label as HMAC key: any fixed one makes it a digest that nothing else uses */
     static const uint8_t LABEL[] = "noren-hq-bundle";
-    static const char *const tag_keys[] = {"tag",      "member_ref", "eid_key", "k",
-                                           "offset_s", "irk",        "staff",   NULL},
+    static const char *const tag_keys[] = {"tag", "member_ref", "eid_key", "k", "offset_s",
+                                           "irk", "device",     "staff",   NULL},
                              *const sensor_keys[] = {"sensor", "bind_key", NULL},
                              *const beacon_keys[] = {"beacon", "key", NULL};
     uint8_t mac[32];
@@ -397,6 +425,8 @@ int roster_print(const struct roster *r, struct store *s, int64_t gateway_id,
                             "tags", bundle_things(r, r->tags, tag_keys, store_name), "sensors",
                             bundle_things(r, r->sensors, sensor_keys, store_name));
     json_object_set_new(all, "beacons", bundle_things(r, r->beacons, beacon_keys, store_name));
+    if (r->store_key != NULL)
+        json_object_set(all, "store_key", r->store_key);
     char *text = json_dumps(all, JSON_COMPACT);
     int64_t revision = -ENOMEM;
     int rc;

@@ -19,14 +19,15 @@
 
 struct roster {
     json_t *members, *tags, *sensors, *beacons; /**< arrays of checked objects as in the file */
+    json_t *store_key;                          /**< string of 32 hex digits, or NULL */
 };
 
 /** Members and tags of one part: about 64 KB. */
 #define ROSTER_PART_ITEMS 250
 
 /** Reads {"members":[{"member_ref","name","member_key","consent":[..],"bucket":N,"staff":true,
- * "stores":[..]}], "tags":[{"tag","member_ref","eid_key","k","offset_s" or "irk","staff","stores"}],
- * "sensors":[{"sensor","bind_key","stores"}], "beacons":[{"beacon","key","stores"}]}; `stores` missing means every store, a member without
+ * "stores":[..]}], "tags":[{"tag","member_ref","eid_key","k","offset_s" or "irk" or "device","staff","stores"}],
+ * "sensors":[{"sensor","bind_key","stores"}], "beacons":[{"beacon","key","stores"}], "store_key"}; `stores` missing means every store, a member without
  * member_key has a card only, a tag without member_ref is a thing. "" as path gives an empty roster. 0 or -errno with a sentence that names
  * the place and the remedy. */
 int roster_load(struct roster *r, const char *path, char ret_error[ROSTER_ERROR_SIZE]);

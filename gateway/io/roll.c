@@ -120,9 +120,10 @@ static bool read_member(const struct doc *d, struct member *ret)
 
 static bool read_tag(const struct doc *d, struct tag *ret)
 {
-    static const char *const keys[] = {"tag", "member_ref", "consent",  "bucket", "staff",
-                                       "k",   "eid_key",    "offset_s", "irk",    NULL};
-    struct doc eid = doc_member(d, "eid_key"), irk = doc_member(d, "irk");
+    static const char *const keys[] = {"tag",     "member_ref", "consent", "bucket", "staff", "k",
+                                       "eid_key", "offset_s",   "irk",     "device", NULL};
+    struct doc eid = doc_member(d, "eid_key"), irk = doc_member(d, "irk"),
+               device = doc_member(d, "device");
     int64_t bucket = 0, k = 0;
 
     memset(ret, 0, sizeof(*ret));
@@ -131,8 +132,12 @@ static bool read_tag(const struct doc *d, struct tag *ret)
         !doc_opt_i64(d, "bucket", 0, BUCKETS - 1, &bucket) || !read_flag(d, "staff", &ret->staff))
         return false;
     ret->bucket = (uint16_t)bucket;
-    if ((eid.v == NULL) == (irk.v == NULL))
-        return doc_refuse(d, "needs an eid_key with its k, or an irk");
+    if ((eid.v != NULL) + (irk.v != NULL) + (device.v != NULL) != 1)
+        return doc_refuse(d, "needs an eid_key with its k, or an irk, or a device");
+    if (device.v != NULL) {
+        ret->kind = TAG_DEVICE;
+        return read_key(&device, ret->key);
+    }
     if (irk.v != NULL) {
         ret->kind = TAG_IRK;
         return read_key(&irk, ret->key);
@@ -160,9 +165,9 @@ static bool read_sensor(const struct doc *d, struct radio_sensor *ret)
 static bool read_head(const struct doc *d, struct roll_head *ret, int64_t *ret_members,
                       int64_t *ret_tags)
 {
-    static const char *const keys[] = {"$schema",   "revision", "part",    "parts",
-                                       "members_n", "tags_n",   "members", "tags",
-                                       "sensors",   "beacons",  NULL};
+    static const char *const keys[] = {"$schema",   "revision", "part",      "parts",
+                                       "members_n", "tags_n",   "members",   "tags",
+                                       "sensors",   "beacons",  "store_key", NULL};
     struct doc members, tags, part = doc_member(d, "part"), members_n = doc_member(d, "members_n");
     struct roll_head h = {.part = 0, .parts = 1};
 
@@ -276,6 +281,14 @@ static bool take_beacons(struct roll *r, const struct doc *d)
     return ok;
 }
 
+/* What device tags are made with; in one of the parts. */
+static bool take_store_key(struct roll *r, const struct doc *d)
+{
+    struct doc key = doc_member(d, "store_key");
+
+    return key.v == NULL || read_key(&key, r->tags.store_key);
+}
+
 /* Empty tables for so many of each. */
 static int begin(struct roll *r, const struct roll_head *h, int64_t members_n, int64_t tags_n)
 {
@@ -322,7 +335,8 @@ static int take(struct roll *r, const struct doc *d)
         rc = begin(r, &h, members_n, tags_n);
     if (rc != 0 || r->have[h.part])
         return rc;
-    if (!take_members(r, d) || !take_tags(r, d) || !take_sensors(r, d) || !take_beacons(r, d)) {
+    if (!take_members(r, d) || !take_tags(r, d) || !take_sensors(r, d) || !take_beacons(r, d) ||
+        !take_store_key(r, d)) {
         roll_free(r);
         return -EINVAL;
     }

@@ -53,7 +53,8 @@ struct roll {
  *  "members":[{"member_ref","consent":["presence",...],"bucket":N,"staff":true,
  *   "day_keys":{"YYYYMMDD":"32 hex digits"}}],
  *  "tags":[{"tag","member_ref","consent","bucket","staff","eid_key":"32 hex digits","k":N,"offset_s":N} or
- *   {...,"irk":"32 hex digits"}],
+ *   {...,"irk":"32 hex digits"} or {...,"device":"32 hex digits"}],
+ *  "store_key":"32 hex digits" (what devices are made with),
  *  "sensors":[{"sensor","bind_key":"32 hex digits"}],
  *  "beacons":[{"beacon","key":"32 hex digits"}]}
  * members_n and tags_n are of all parts together. A later revision than that of the parts so far begins

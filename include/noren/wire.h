@@ -94,6 +94,21 @@ static inline void noren_token_ad(const uint8_t token[NOREN_TOKEN_SIZE], uint8_t
     wr_reversed(&w, token, NOREN_TOKEN_SIZE);
 }
 
+#define NOREN_DEVICE_TAG_SIZE 16
+
+/** The device tag of a transmitter whose address does not change (a staff phone, a fixed tag): the first bytes
+ * of HMAC-SHA256(store key, address). `address` is written most significant byte first, as people do. It is
+ * known by this everywhere, its address is on no disk. */
+static inline void noren_device_tag(const uint8_t store_key[16], const uint8_t address[6],
+                                    uint8_t ret[NOREN_DEVICE_TAG_SIZE])
+{
+    uint8_t mac[32];
+
+    noren_hmac_sha256(store_key, 16, address, 6, mac);
+    for (int i = 0; i < NOREN_DEVICE_TAG_SIZE; i++)
+        ret[i] = mac[i];
+}
+
 /** The rotating minor of a store beacon; `beacon_key` is 16 bytes, one per beacon. */
 static inline uint16_t noren_beacon_minor(const uint8_t beacon_key[16], uint64_t step)
 {

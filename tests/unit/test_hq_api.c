@@ -88,7 +88,7 @@ static int setup(void **state)
                "\"zone\":\"z\",\"gtin\":\"04901234567894\",\"template\":\"t\"}");
     take_event(f, "alert", 3, "alert.raised",
                "{\"alert_id\":\"a1\",\"kind\":\"k\",\"severity\":\"warning\",\"subject\":\"p1\","
-               "\"gtin\":null}");
+               "\"gtin\":null,\"member_ref\":null}");
     take_state(f, 3, 11);
     *state = f;
     return 0;

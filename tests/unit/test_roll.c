@@ -242,14 +242,17 @@ static void test_members_parts(void **state UNUSED)
     struct store store;
     char why[256];
     const int64_t now_s = NOREN_VECTOR_UNIX_S;
-    struct roster many = {json_array(), json_array(), json_array(), json_array()};
+    struct roster many = {json_array(), json_array(), json_array(), json_array(),
+                          json_string("000102030405060708090a0b0c0d0e0f")};
+    const uint8_t till[6] = {1, 2, 3, 4, 5, 0xc6}; /* as in a report */
+    struct tag tag;
     static struct roll roll;
     static struct radio radio;
     struct roster_parts parts;
     struct member who;
     char error[PLAN_ERROR_SIZE];
 
-    struct roster none = {json_array(), json_array(), json_array(), json_array()};
+    struct roster none = {json_array(), json_array(), json_array(), json_array(), NULL};
 
     assert_int_equal(store_open(&store, ":memory:", why), 0);
     assert_true(store_run(&store,
@@ -269,6 +272,8 @@ static void test_members_parts(void **state UNUSED)
     json_array_append_new(many.tags,
                           json_pack("{s:s,s:s,s:s}", "tag", "lost", "member_ref", "nobody", "irk",
                                     "000102030405060708090a0b0c0d0e0f"));
+    json_array_append_new(many.tags, json_pack("{s:s,s:b,s:s}", "tag", "till-phone", "staff", 1,
+                                               "device", "7638b7f3bb037bfabe36a4241301f257"));
     json_array_append_new(many.sensors, json_pack("{s:s,s:s}", "sensor", "fridge", "bind_key",
                                                   "000102030405060708090a0b0c0d0e0f"));
     assert_int_equal(roster_print(&many, &store, 1, "s1", now_s, &parts), 0);
@@ -278,7 +283,9 @@ static void test_members_parts(void **state UNUSED)
     assert_int_equal(roll_read(&roll, parts.payloads[0], strlen(parts.payloads[0]), error), 1);
     roll_use(&roll, &radio);
     assert_int_equal(radio.members.n, ROSTER_PART_ITEMS + 10);
-    assert_int_equal(radio.tags.n, 1);
+    assert_int_equal(radio.tags.n, 2);
+    assert_true(tags_resolve_address(&radio.tags, till, false, 0, &tag) && tag.staff);
+    assert_string_equal(tag.id, "till-phone");
     assert_int_equal(radio.sensors_n, 1);
     assert_true(members_find(&radio.members, "m-0007", &who) && who.staff);
     assert_true(members_find(&radio.members, "m-0255", &who) && !who.staff);

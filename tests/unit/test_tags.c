@@ -98,7 +98,7 @@ static void test_ah_vector(void **state)
     assert_true(hex_read("ec0234a357c8ad05341010a60a397d9b", in.key, sizeof(in.key)));
     assert_int_equal(tags_ah(in.key, 0x708194), 0x0dfbaa);
     assert_null(tags_add(&t, &in));
-    assert_true(tags_resolve_address(&t, address, 5 * US, &out));
+    assert_true(tags_resolve_address(&t, address, true, 5 * US, &out));
     assert_string_equal(out.id, "badge");
     assert_int_equal(out.kind, TAG_IRK);
     assert_int_equal(out.key[0], 0); /* keys stay in the table */
@@ -204,7 +204,7 @@ static void test_many(void **state)
         snprintf(id, sizeof(id), "m-%u", i);
         for (uint32_t k = 0; k < (i % 20 == 0 ? 2 : 0); k++) {
             address_of(a.key, 0x400000 + 2U * i + k, address);
-            assert_true(tags_resolve_address(&t, address, i * US, &out));
+            assert_true(tags_resolve_address(&t, address, true, i * US, &out));
             assert_string_equal(out.member_ref, id);
         }
     }
@@ -227,7 +227,7 @@ static void test_flood(void **state)
     }
     address_of(in.key, 0x412345, mine);
     for (int i = 0; i < 100; i++)
-        assert_true(tags_resolve_address(&t, mine, i * 10 * US, &out));
+        assert_true(tags_resolve_address(&t, mine, true, i * 10 * US, &out));
     assert_int_equal(t.addresses_tried, 1);
     for (int i = 0; i < 20000; i++) { /* 10,000 a second */
         struct wr w = wr_init(address, sizeof(address));
@@ -235,14 +235,14 @@ static void test_flood(void **state)
         seed = seed * 6364136223846793005U + 1442695040888963407U;
         wr_le(&w, seed >> 16, 5);
         wr_u8(&w, (uint8_t)(0x40 | (seed >> 56 & 0x3f)));
-        tags_resolve_address(&t, address, 1000 * US + i * 100, &out);
+        tags_resolve_address(&t, address, true, 1000 * US + i * 100, &out);
         if (i % 1000 == 0)
-            assert_true(tags_resolve_address(&t, mine, 1000 * US + i * 100, &out));
+            assert_true(tags_resolve_address(&t, mine, true, 1000 * US + i * 100, &out));
     }
     assert_int_equal(t.addresses_tried, 1 + 2 * TAGS_AES_PER_S / 16);
     assert_int_equal(t.addresses_tried + t.addresses_skipped, 1 + 20000);
     /* an address is tried again when its time is over, and when keys have come */
-    assert_true(tags_resolve_address(&t, mine, 3000 * US, &out));
+    assert_true(tags_resolve_address(&t, mine, true, 3000 * US, &out));
     assert_int_equal(t.addresses_tried, 2 + 2 * TAGS_AES_PER_S / 16);
     free(t.memory);
 }
@@ -258,13 +258,48 @@ static void test_other_addresses(void **state)
     assert_null(tags_add(&t, &in));
     for (uint32_t top = 0; top < 4; top++) {
         address_of(in.key, top << 22 | 5, address);
-        assert_int_equal(tags_resolve_address(&t, address, 0, &out), top == 1);
+        assert_int_equal(tags_resolve_address(&t, address, true, 0, &out), top == 1);
     }
     assert_int_equal(t.addresses_tried, 1);
     address_of(late.key, 0x400001, address);
-    assert_false(tags_resolve_address(&t, address, 0, &out));
+    assert_false(tags_resolve_address(&t, address, true, 0, &out));
     assert_null(tags_add(&t, &late));
-    assert_true(tags_resolve_address(&t, address, 0, &out));
+    assert_true(tags_resolve_address(&t, address, true, 0, &out));
+    free(t.memory);
+}
+
+/* A device is known by the keyed hash of its address, public or random; a flood cannot take its place. */
+static void test_devices(void **state)
+{
+    /* openssl dgst -sha256 -mac HMAC -macopt hexkey:000102..0f of c60504030201, first 16 bytes */
+    static const uint8_t want[NOREN_DEVICE_TAG_SIZE] = {0x76, 0x38, 0xb7, 0xf3, 0xbb, 0x03,
+                                                        0x7b, 0xfa, 0xbe, 0x36, 0xa4, 0x24,
+                                                        0x13, 0x01, 0xf2, 0x57};
+    const uint8_t address[6] = {1, 2, 3, 4, 5, 0xc6}; /* as in a report */
+    struct tags t = make(2);
+    struct tag in = {.kind = TAG_DEVICE, .id = "till-phone", .staff = true}, out;
+    uint8_t other[6] = {0, 0, 0, 4, 5, 0xc6};
+
+    (void)state;
+    for (uint8_t i = 0; i < TAG_KEY_SIZE; i++)
+        t.store_key[i] = i;
+    memcpy(in.key, want, sizeof(want));
+    assert_null(tags_add(&t, &in));
+    for (int random = 0; random < 2; random++) {
+        assert_true(tags_resolve_address(&t, address, random, US, &out));
+        assert_string_equal(out.id, "till-phone");
+        assert_true(out.staff);
+    }
+    assert_int_equal(t.addresses_tried, 1); /* once an address */
+    for (uint32_t i = 0; i < 200000; i++) {
+        memcpy(other, &i, 3);
+        if (memcmp(other, address, 3) != 0)
+            assert_false(tags_resolve_address(&t, other, true, 2 * US + i * 100, &out));
+    }
+    assert_true(t.addresses_skipped > 100000);
+    assert_true(tags_resolve_address(&t, address, true, 30 * US, &out));
+    t.store_key[0] ^= 1; /* made with another key: nobody */
+    assert_false(tags_resolve_address(&t, address, true, 3000 * US, &out));
     free(t.memory);
 }
 
@@ -276,7 +311,7 @@ static void test_refused(void **state)
 
     (void)state;
     assert_false(tags_resolve_eid(&none, eid, ADDRESS, &out));
-    assert_false(tags_resolve_address(&none, address, 0, &out));
+    assert_false(tags_resolve_address(&none, address, true, 0, &out));
     tags_clock(&none, NOW_S * US, CLOCK_SYNCED);
     assert_false(tags_resolve_eid(&none, eid, ADDRESS, &out));
     bad.id[0] = '\0';
@@ -431,12 +466,12 @@ static void test_forget(void **state)
     address_of(badge.key, 0x4abcde, address);
     tags_eid(card.key, card.k, NOW_S, eid);
     assert_true(tags_resolve_eid(&t, eid, ADDRESS, &out));
-    assert_true(tags_resolve_address(&t, address, US, &out));
+    assert_true(tags_resolve_address(&t, address, true, US, &out));
     assert_int_equal(tags_forget(&t, "m-1"), 2);
     assert_int_equal(tags_forget(&t, "m-1"), 0);
     tags_clock(&t, (NOW_S + 1) * US, CLOCK_SYNCED);
     assert_false(tags_resolve_eid(&t, eid, ADDRESS, &out));
-    assert_false(tags_resolve_address(&t, address, US, &out));
+    assert_false(tags_resolve_address(&t, address, true, US, &out));
     assert_null(memmem(t.memory, tags_size(4), "m-1", 4));
     assert_null(memmem(t.memory, tags_size(4), card.key, TAG_KEY_SIZE));
     tags_eid(free_tag.key, free_tag.k, NOW_S, eid);
@@ -451,9 +486,9 @@ int main(void)
         cmocka_unit_test(test_eid_windows), cmocka_unit_test(test_eid_drift),
         cmocka_unit_test(test_eid_replay),  cmocka_unit_test(test_many),
         cmocka_unit_test(test_flood),       cmocka_unit_test(test_other_addresses),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_etlm),
-        cmocka_unit_test(test_eax_vectors), cmocka_unit_test(test_carry),
-        cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_devices),     cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_etlm),        cmocka_unit_test(test_eax_vectors),
+        cmocka_unit_test(test_carry),       cmocka_unit_test(test_forget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "noren/wire.h"
+#include "faults/phone.h"
 
 #define TOLD_MAX 32
 #define TURN_MS  200
@@ -53,32 +53,6 @@ static void tell(int fd, const struct told *t, const char *line)
     /* a board that is down right now hears the next one */
     (void)sendto(fd, line, strlen(line), MSG_DONTWAIT, (const struct sockaddr *)&t->to,
                  sizeof(t->to));
-}
-
-/* A legacy advertising report (Core 5.4, Vol 4 Part E, 7.7.65.2). */
-static void tell_phone(int fd, const struct told *t)
-{
-    uint8_t key[32], day[NOREN_DAY_KEY_SIZE], token[NOREN_TOKEN_SIZE], packet[64], ad[18];
-    struct wr w = wr_init(packet, sizeof(packet));
-    int64_t now_s = time(NULL);
-    char line[256];
-    size_t n;
-
-    for (int i = 0; i < 32; i++)
-        key[i] = (uint8_t)i;
-    noren_day_key(key, noren_utc_date(now_s), day);
-    noren_token(day, noren_step(now_s), token);
-    noren_token_ad(token, ad);
-    wr_u8(&w, 0x3e);
-    wr_u8(&w, 12 + sizeof(ad));
-    wr_copy(&w, (const uint8_t *)"\x02\x01\x03\x01\x34\x12\xef\xbe\xad\xc6", 10);
-    wr_u8(&w, sizeof(ad));
-    wr_copy(&w, ad, sizeof(ad));
-    wr_u8(&w, (uint8_t)t->value);
-    n = (size_t)snprintf(line, sizeof(line), "adv %s ", t->what + strlen("heard "));
-    for (size_t i = 0; i < w.n; i++)
-        n += (size_t)snprintf(line + n, sizeof(line) - n, "%02x", packet[i]);
-    tell(fd, t, line);
 }
 
 static uint32_t next_random(void)
@@ -154,15 +128,18 @@ static void tell_crowd(int fd)
 
 static void tell_all(int fd)
 {
-    for (int i = 0; i < told_n; i++) {
-        char line[128];
+    static const uint8_t address[] = {0x34, 0x12, 0xef, 0xbe, 0xad, 0xc6};
 
-        if (told[i].what[0] == 'l') {
+    for (int i = 0; i < told_n; i++) {
+        char line[PHONE_LINE_MAX];
+
+        if (told[i].what[0] == 'l')
             snprintf(line, sizeof(line), "%s %d", told[i].what, told[i].value);
-            tell(fd, &told[i], line);
-        } else if (told[i].value != 0) {
-            tell_phone(fd, &told[i]);
-        }
+        else if (told[i].value != 0)
+            phone_line(line, told[i].what + strlen("heard "), address, told[i].value);
+        else
+            continue;
+        tell(fd, &told[i], line);
     }
 }
 

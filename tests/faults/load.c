@@ -22,7 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "noren/wire.h"
+#include "faults/phone.h"
 
 #define CELLS        32
 #define ZERO_COUNTS  10000
@@ -68,34 +68,12 @@ static void tell_load(int fd, const struct sockaddr_un *to, int cell, int packs)
     tell(fd, to, line, (size_t)n);
 }
 
-/* The token of the member with key 00..1f, in a legacy advertising report (Core 5.4, Vol 4 Part E, 7.7.65.2). */
 static void tell_advert(int fd, const struct sockaddr_un *to)
 {
-    uint8_t key[32], day[NOREN_DAY_KEY_SIZE], token[NOREN_TOKEN_SIZE], packet[64];
-    struct wr w = wr_init(packet, sizeof(packet));
-    char line[192] = "adv door ";
-    size_t n = strlen(line);
-    int64_t now_s = time(NULL);
-    uint8_t ad[18];
+    static const uint8_t address[] = {1, 2, 3, 4, 5, 0x46};
+    char line[PHONE_LINE_MAX];
 
-    for (int i = 0; i < 32; i++)
-        key[i] = (uint8_t)i;
-    noren_day_key(key, noren_utc_date(now_s), day);
-    noren_token(day, noren_step(now_s), token);
-    noren_token_ad(token, ad);
-    wr_u8(&w, 0x3e);
-    wr_u8(&w, 12 + sizeof(ad)); /* sub-event to RSSI */
-    wr_u8(&w, 0x02);
-    wr_u8(&w, 1);
-    wr_u8(&w, 0x03); /* ADV_NONCONN_IND */
-    wr_u8(&w, 0x01); /* random address */
-    wr_copy(&w, "\x01\x02\x03\x04\x05\x46", 6);
-    wr_u8(&w, sizeof(ad));
-    wr_copy(&w, ad, sizeof(ad));
-    wr_u8(&w, (uint8_t)-60);
-    for (size_t i = 0; i < w.n; i++)
-        n += (size_t)snprintf(line + n, sizeof(line) - n, "%02x", packet[i]);
-    tell(fd, to, line, n);
+    tell(fd, to, line, phone_line(line, "door", address, -60));
 }
 
 /* The clerk. `asked` is being counted, `answered` was. */

@@ -284,9 +284,10 @@ static void check_fault(struct rig *r, int from, const char *reason)
     assert_non_null(strstr(json, "\"sensor\":\"fault\""));
     assert_non_null(strstr(json, "\"on_shelf\":null"));
     assert_true(shop_print_store(&r->shop, json, sizeof(json)) > 0);
-    assert_string_equal(json,
-                        "{\"zones\":[{\"zone\":\"tea\",\"members\":0}],\"alerts\":1,\"tasks\":[],"
-                        "\"tasks_open\":0}");
+    assert_string_equal(
+        json,
+        "{\"zones\":[{\"zone\":\"tea\",\"members\":0,\"unknown\":null}],\"alerts\":1,\"tasks\":[],"
+        "\"tasks_open\":0}");
 }
 
 static void a_silent_plate_is_unknown_until_it_is_back(void **state)

@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "io/ble.h"
+#include "io/bluez_commands.h"
 #include "io/bluez_handles.h"
 #include "io/bluez_uapi.h"
 #include "noren/cursor.h"
@@ -49,19 +50,19 @@
 #define MESSAGE_MAX        512
 #define AD_SIZE            (3 + 27)
 
-enum step {
-    STEP_FEATURES, /* which instances are there */
-    STEP_PARAMS,   /* ours, with its interval */
-    STEP_DATA,     /* what it says */
-    STEP_ADD,      /* both at once, where the kernel is too old */
-    STEP_RUN,
+enum beacon_step {
+    BEACON_FEATURES, /* which instances are there */
+    BEACON_PARAMS,   /* ours, with its interval */
+    BEACON_DATA,     /* what it says */
+    BEACON_ADD,      /* both at once, where the kernel is too old */
+    BEACON_RUN,
 };
 
 struct bluez_beacon {
     int fd;
     struct bluez_beacon_config config;
     char *run_dir; /* NULL: not remembered */
-    enum step step;
+    enum beacon_step step;
     bool pending;      /* the command of `step` is under way */
     bool no_clock;     /* the wall clock is not to be trusted */
     bool no_ext;       /* this kernel has no extended commands */
@@ -84,18 +85,18 @@ struct bluez_beacon {
 
 /* --- commands ----------------------------------------------------------------------------------- */
 
-static uint16_t opcode_of(enum step step)
+static uint16_t opcode_of(enum beacon_step step)
 {
     switch (step) {
-    case STEP_FEATURES:
+    case BEACON_FEATURES:
         return MGMT_OP_READ_ADV_FEATURES;
-    case STEP_PARAMS:
+    case BEACON_PARAMS:
         return MGMT_OP_ADD_EXT_ADV_PARAMS;
-    case STEP_DATA:
+    case BEACON_DATA:
         return MGMT_OP_ADD_EXT_ADV_DATA;
-    case STEP_ADD:
+    case BEACON_ADD:
         return MGMT_OP_ADD_ADVERTISING;
-    case STEP_RUN:
+    case BEACON_RUN:
         break;
     }
     return 0;
@@ -134,10 +135,10 @@ static void command(struct bluez_beacon *b, uint64_t utc_step, int64_t now_us)
 
     b->asked = utc_step;
     switch (b->step) {
-    case STEP_FEATURES:
-    case STEP_RUN:
+    case BEACON_FEATURES:
+    case BEACON_RUN:
         break;
-    case STEP_PARAMS:
+    case BEACON_PARAMS:
         wr_u8(&w, b->wanted);
         wr_le(&w, MGMT_ADV_PARAM_INTERVALS, 4); /* not connectable, not discoverable */
         wr_le(&w, 0, 2);                        /* duration: the kernel's turn */
@@ -146,13 +147,13 @@ static void command(struct bluez_beacon *b, uint64_t utc_step, int64_t now_us)
         wr_le(&w, INTERVAL_MAX, 4);
         wr_u8(&w, 0x7f); /* transmit power: not ours to say */
         break;
-    case STEP_DATA:
+    case BEACON_DATA:
         wr_u8(&w, b->wanted);
         wr_u8(&w, AD_SIZE);
         wr_u8(&w, 0); /* no scan response */
         write_data(&w, b);
         break;
-    case STEP_ADD:
+    case BEACON_ADD:
         wr_u8(&w, b->wanted);
         wr_le(&w, 0, 4);
         wr_le(&w, 0, 2);
@@ -178,7 +179,7 @@ static void gone(struct bluez_beacon *b)
 {
     b->up = false;
     b->on_air = 0;
-    b->step = STEP_FEATURES;
+    b->step = BEACON_FEATURES;
     b->pending = false;
 }
 
@@ -199,7 +200,7 @@ static void on_features(struct bluez_beacon *b, struct rd *r, int64_t now_us)
         taken[rd_u8(r)] = true;
     b->look_us = now_us + LOOK_US;
     if (b->up && taken[b->wanted]) {
-        b->step = STEP_RUN;
+        b->step = BEACON_RUN;
         return;
     }
     b->up = false;
@@ -210,22 +211,22 @@ static void on_features(struct bluez_beacon *b, struct rd *r, int64_t now_us)
             b->wanted--;
     b->full = b->wanted == 0;
     if (!b->full)
-        b->step = b->no_ext ? STEP_ADD : STEP_PARAMS;
+        b->step = b->no_ext ? BEACON_ADD : BEACON_PARAMS;
 }
 
 static void on_success(struct bluez_beacon *b, struct rd *r, int64_t now_us)
 {
     b->status = MGMT_STATUS_SUCCESS;
     switch (b->step) {
-    case STEP_FEATURES:
+    case BEACON_FEATURES:
         on_features(b, r, now_us);
         break;
-    case STEP_PARAMS: /* from here on there is something that we must not leave behind */
+    case BEACON_PARAMS: /* from here on there is something that we must not leave behind */
         remember(b, b->wanted);
-        b->step = STEP_DATA;
+        b->step = BEACON_DATA;
         break;
-    case STEP_DATA:
-    case STEP_ADD:
+    case BEACON_DATA:
+    case BEACON_ADD:
         if (b->up)
             b->state.steps++;
         else
@@ -235,9 +236,9 @@ static void on_success(struct bluez_beacon *b, struct rd *r, int64_t now_us)
         b->refusals = 0;
         b->on_air = b->asked;
         b->state.minor = noren_beacon_minor(b->config.key, b->asked);
-        b->step = STEP_RUN;
+        b->step = BEACON_RUN;
         break;
-    case STEP_RUN:
+    case BEACON_RUN:
         break;
     }
 }
@@ -252,9 +253,9 @@ static void on_reply(struct bluez_beacon *b, struct rd *r, int64_t now_us)
     b->pending = false;
     if (status == MGMT_STATUS_SUCCESS) {
         on_success(b, r, now_us);
-    } else if (status == MGMT_STATUS_UNKNOWN_COMMAND && b->step == STEP_PARAMS) {
+    } else if (status == MGMT_STATUS_UNKNOWN_COMMAND && b->step == BEACON_PARAMS) {
         b->no_ext = true;
-        b->step = STEP_ADD;
+        b->step = BEACON_ADD;
     } else {
         b->status = status;
         b->retry_us = now_us + (RETRY_US << b->refusals);
@@ -313,9 +314,9 @@ static void remove_own(struct bluez_beacon *b)
 {
     struct pollfd p = {.fd = b->fd, .events = POLLIN};
 
-    if (!b->up && b->step != STEP_DATA)
+    if (!b->up && b->step != BEACON_DATA)
         return;
-    b->step = STEP_RUN;
+    b->step = BEACON_RUN;
     b->pending = false;
     if (!send_command(b, MGMT_OP_REMOVE_ADVERTISING, &b->wanted, 1))
         return;
@@ -351,7 +352,7 @@ static void let_scan(struct bluez_beacon *b, struct ble *ble, int64_t now_us)
  * in a few seconds (somebody else scans too) is tried nevertheless: some controllers do not mind. */
 static bool may_send(struct bluez_beacon *b, struct ble *ble, int64_t now_us)
 {
-    if (b->own_address || ble == NULL || (b->step != STEP_DATA && b->step != STEP_ADD))
+    if (b->own_address || ble == NULL || (b->step != BEACON_DATA && b->step != BEACON_ADD))
         return true;
     if (!b->holding)
         b->hold_us = now_us;
@@ -374,18 +375,18 @@ int64_t bluez_beacon_tick(struct bluez_beacon *b, struct ble *ble, int64_t now_u
     if (b->pending && now_us - b->sent_us < COMMAND_TIMEOUT_US)
         return now_us + SOON_US;
     b->pending = false;
-    if (now_us < b->retry_us || (b->step == STEP_FEATURES && b->full && now_us < b->look_us)) {
+    if (now_us < b->retry_us || (b->step == BEACON_FEATURES && b->full && now_us < b->look_us)) {
         let_scan(b, ble, now_us);
         return now_us + SECOND_US;
     }
-    if (b->step == STEP_RUN && b->on_air != utc_step)
-        b->step = b->no_ext ? STEP_ADD : STEP_DATA;
-    else if (b->step == STEP_RUN && now_us >= b->look_us)
-        b->step = STEP_FEATURES;
-    if (b->step == STEP_RUN || !may_send(b, ble, now_us)) {
-        if (b->step == STEP_RUN)
+    if (b->step == BEACON_RUN && b->on_air != utc_step)
+        b->step = b->no_ext ? BEACON_ADD : BEACON_DATA;
+    else if (b->step == BEACON_RUN && now_us >= b->look_us)
+        b->step = BEACON_FEATURES;
+    if (b->step == BEACON_RUN || !may_send(b, ble, now_us)) {
+        if (b->step == BEACON_RUN)
             let_scan(b, ble, now_us);
-        return now_us + (b->step == STEP_RUN ? SECOND_US : SOON_US);
+        return now_us + (b->step == BEACON_RUN ? SECOND_US : SOON_US);
     }
     command(b, utc_step, now_us);
     return now_us + SOON_US;
@@ -471,19 +472,9 @@ int bluez_beacon_open_fd(struct bluez_beacon **ret_beacon, int fd,
 int bluez_beacon_open(struct bluez_beacon **ret_beacon, const struct bluez_beacon_config *config,
                       const char *run_dir)
 {
-    const struct sockaddr_hci control = {
-        .hci_family = AF_BLUETOOTH, .hci_dev = HCI_DEV_NONE, .hci_channel = HCI_CHANNEL_CONTROL};
-    int fd = socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, BTPROTO_HCI);
+    int fd = bluez_control_open();
 
-    if (fd < 0)
-        return -errno;
-    if (bind(fd, (const struct sockaddr *)&control, sizeof(control)) < 0) {
-        int r = -errno;
-
-        close(fd);
-        return r;
-    }
-    return bluez_beacon_open_fd(ret_beacon, fd, config, run_dir);
+    return fd < 0 ? fd : bluez_beacon_open_fd(ret_beacon, fd, config, run_dir);
 }
 
 void bluez_beacon_close(struct bluez_beacon *b)

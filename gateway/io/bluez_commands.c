@@ -1,7 +1,10 @@
-/* Parameters of mgmt commands; see bluez_commands.h. Layouts: doc/mgmt-api.txt of BlueZ. */
+/* The mgmt socket and the parameters of its commands; see bluez_commands.h. Layouts: doc/mgmt-api.txt of BlueZ. */
 #include "io/bluez_commands.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "io/bluez_uapi.h"
 
@@ -61,4 +64,21 @@ void bluez_command_write(struct wr *w, enum step step, uint16_t handle, uint16_t
     case STEP_ABSENT:
         break;
     }
+}
+
+int bluez_control_open(void)
+{
+    const struct sockaddr_hci control = {
+        .hci_family = AF_BLUETOOTH, .hci_dev = HCI_DEV_NONE, .hci_channel = HCI_CHANNEL_CONTROL};
+    int fd = socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, BTPROTO_HCI);
+
+    if (fd < 0)
+        return -errno;
+    if (bind(fd, (const struct sockaddr *)&control, sizeof(control)) < 0) {
+        int r = -errno;
+
+        close(fd);
+        return r;
+    }
+    return fd;
 }

@@ -1,4 +1,4 @@
-/* The mgmt commands that set a scan up, and their parameters: what bluez_mgmt.c sends, step by step. */
+/* The mgmt socket, and the commands that set a scan up with their parameters: what bluez_mgmt.c sends, step by step. */
 #ifndef NOREN_IO_BLUEZ_COMMANDS_H
 #define NOREN_IO_BLUEZ_COMMANDS_H
 
@@ -33,5 +33,9 @@ extern const struct bluez_command BLUEZ_COMMANDS[STEP_RUN];
 
 /** Writes the parameters of a step's command. `handle` is our monitor's, `window` the scan's in 0.625 ms. */
 void bluez_command_write(struct wr *w, enum step step, uint16_t handle, uint16_t window);
+
+/** Opens the HCI control channel, on which mgmt is spoken: not blocking, closed on exec.
+ * @return the file descriptor, or negative errno: -EAFNOSUPPORT when this kernel has no Bluetooth */
+int bluez_control_open(void);
 
 #endif

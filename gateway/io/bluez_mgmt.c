@@ -493,19 +493,9 @@ int bluez_mgmt_open_fd(struct bluez_mgmt **ret_mgmt, int fd, const struct board 
 int bluez_mgmt_open(struct bluez_mgmt **ret_mgmt, const struct board *board, const char *run_dir,
                     int64_t now_us)
 {
-    const struct sockaddr_hci control = {
-        .hci_family = AF_BLUETOOTH, .hci_dev = HCI_DEV_NONE, .hci_channel = HCI_CHANNEL_CONTROL};
-    int fd = socket(AF_BLUETOOTH, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, BTPROTO_HCI);
+    int fd = bluez_control_open();
 
-    if (fd < 0)
-        return -errno;
-    if (bind(fd, (const struct sockaddr *)&control, sizeof(control)) < 0) {
-        int r = -errno;
-
-        close(fd);
-        return r;
-    }
-    return bluez_mgmt_open_fd(ret_mgmt, fd, board, run_dir, now_us);
+    return fd < 0 ? fd : bluez_mgmt_open_fd(ret_mgmt, fd, board, run_dir, now_us);
 }
 
 int bluez_mgmt_fd(const struct bluez_mgmt *m)

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "mgmt_rig.h"
+
 #define SECOND INT64_C(1000000)
 
 struct kernel {
@@ -62,14 +64,7 @@ static int tear_down(void **state)
 
 static void message(struct kernel *k, uint16_t event, uint16_t adapter, const uint8_t *p, size_t n)
 {
-    uint8_t buf[128];
-    struct wr w = wr_init(buf, sizeof(buf));
-
-    wr_le(&w, event, 2);
-    wr_le(&w, adapter, 2);
-    wr_le(&w, n, 2);
-    wr_copy(&w, p, n);
-    assert_int_equal(send(k->fd, buf, w.n, 0), (ssize_t)w.n);
+    mgmt_rig_say(k->fd, event, adapter, p, n);
     assert_int_equal(bluez_mgmt_read(k->m, k->now_us), 0);
 }
 
@@ -77,31 +72,13 @@ static void message(struct kernel *k, uint16_t event, uint16_t adapter, const ui
 static void exchange(struct kernel *k, uint16_t opcode, const char *hex, uint8_t status,
                      const uint8_t *p, size_t n)
 {
-    uint8_t buf[256], reply[128];
-    char got[256] = "";
-    ssize_t len = recv(k->fd, buf, sizeof(buf), 0);
-    struct rd r = rd_init(buf, len > 0 ? (size_t)len : 0);
-    struct wr w = wr_init(reply, sizeof(reply));
+    char got[MGMT_RIG_HEX_SIZE];
 
-    assert_true(len >= MGMT_HDR_SIZE);
-    assert_int_equal(rd_le16(&r), opcode);
-    assert_int_equal(rd_le16(&r), 3);
-    assert_int_equal(rd_le16(&r), len - MGMT_HDR_SIZE);
-    for (size_t i = 0; r.n > 0; i += 2)
-        (void)snprintf(got + i, sizeof(got) - i, "%02x", rd_u8(&r));
+    mgmt_rig_take(k->fd, opcode, got);
     if (hex != NULL)
         assert_string_equal(got, hex);
-    wr_le(&w, opcode, 2);
-    wr_u8(&w, status);
-    wr_copy(&w, p, n);
-    message(k, status == 0 ? MGMT_EV_CMD_COMPLETE : MGMT_EV_CMD_STATUS, 3, reply, w.n);
-}
-
-static void no_command(struct kernel *k)
-{
-    uint8_t buf[256];
-
-    assert_int_equal(recv(k->fd, buf, sizeof(buf), 0), -1);
+    mgmt_rig_answer(k->fd, opcode, status, p, n);
+    assert_int_equal(bluez_mgmt_read(k->m, k->now_us), 0);
 }
 
 static void exchange_info(struct kernel *k, uint32_t settings)
@@ -139,7 +116,7 @@ static void go_to_run(struct kernel *k, uint8_t handle)
     exchange_info(k, MGMT_SETTING_LE | MGMT_SETTING_POWERED);
     exchange_features(k, 0, 0);
     exchange_add(k, handle);
-    no_command(k);
+    mgmt_rig_silent(k->fd);
     assert_null(bluez_mgmt_degraded(k->m));
 }
 
@@ -197,7 +174,7 @@ static void test_a_monitor_that_bluetoothd_removed_comes_back_at_once(void **sta
 
     go_to_run(k, 1);
     message(k, MGMT_EV_ADV_MONITOR_REMOVED, 3, (uint8_t[]){2, 0}, 2);
-    no_command(k); /* not ours */
+    mgmt_rig_silent(k->fd); /* not ours */
     message(k, MGMT_EV_ADV_MONITOR_REMOVED, 3, (uint8_t[]){1, 0}, 2);
     exchange_add(k, 4);
     message(k, MGMT_EV_ADV_MONITOR_REMOVED, 3, (uint8_t[]){0, 0}, 2); /* all */
@@ -213,7 +190,7 @@ static void test_an_adapter_may_be_pulled_out_and_plugged_in(void **state)
     assert_non_null(strstr(bluez_mgmt_degraded(k->m), "hci3 is not there"));
     k->now_us += 100 * SECOND;
     bluez_mgmt_tick(k->m, k->now_us);
-    no_command(k);
+    mgmt_rig_silent(k->fd);
     message(k, MGMT_EV_INDEX_ADDED, 3, NULL, 0);
     go_to_run(k, 1);
     message(k, MGMT_EV_INDEX_REMOVED, 3, NULL, 0);
@@ -231,7 +208,7 @@ static void test_the_scan_is_held_off_for_a_moment(void **state)
     assert_false(bluez_mgmt_hold(k->m, 3, k->now_us));
     exchange(k, MGMT_OP_REMOVE_ADV_MONITOR, "0100", 0, (uint8_t[]){1, 0}, 2);
     assert_true(bluez_mgmt_hold(k->m, 3, k->now_us));
-    no_command(k);
+    mgmt_rig_silent(k->fd);
     bluez_mgmt_release(k->m, 3, k->now_us);
     exchange_add(k, 2);
     assert_false(bluez_mgmt_hold(k->m, 3, k->now_us)); /* again, and never released */
@@ -278,7 +255,7 @@ static void test_without_permission_it_says_so_and_stays_quiet(void **state)
     assert_non_null(strstr(bluez_mgmt_degraded(k->m), "CAP_NET_ADMIN"));
     k->now_us += 100 * SECOND;
     bluez_mgmt_tick(k->m, k->now_us);
-    no_command(k);
+    mgmt_rig_silent(k->fd);
 }
 
 static void test_silence_is_answered_by_the_monitor_then_by_power_then_with_patience(void **state)
@@ -288,14 +265,14 @@ static void test_silence_is_answered_by_the_monitor_then_by_power_then_with_pati
     go_to_run(k, 1);
     k->now_us += 9 * SECOND;
     bluez_mgmt_tick(k->m, k->now_us);
-    no_command(k);
+    mgmt_rig_silent(k->fd);
     k->now_us += SECOND;
     bluez_mgmt_tick(k->m, k->now_us);
     exchange(k, MGMT_OP_REMOVE_ADV_MONITOR, "0100", 0, (uint8_t[]){1, 0}, 2);
     exchange_add(k, 2);
     k->now_us += 19 * SECOND;
     bluez_mgmt_tick(k->m, k->now_us);
-    no_command(k);
+    mgmt_rig_silent(k->fd);
     k->now_us += SECOND;
     bluez_mgmt_tick(k->m, k->now_us);
     exchange(k, MGMT_OP_SET_POWERED, "00", 0, NULL, 0);
@@ -308,7 +285,7 @@ static void test_silence_is_answered_by_the_monitor_then_by_power_then_with_pati
     assert_null(bluez_mgmt_degraded(k->m)); /* it may have helped */
     k->now_us += 39 * SECOND;
     bluez_mgmt_tick(k->m, k->now_us);
-    no_command(k);
+    mgmt_rig_silent(k->fd);
     assert_non_null(strstr(bluez_mgmt_degraded(k->m), "hears no advertisement"));
     assert_int_equal(bluez_mgmt_counters(k->m).reports, 1);
     assert_true(bluez_mgmt_heard(k->m, 3, k->now_us));

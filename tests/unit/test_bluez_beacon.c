@@ -13,8 +13,7 @@
 #include <cmocka.h>
 
 #include "io/bluez_beacon.h"
-#include "io/bluez_uapi.h"
-#include "noren/cursor.h"
+#include "mgmt_rig.h"
 
 #define SECOND INT64_C(1000000)
 /* 2026-11-21T09:00:00Z: step 1994724, whose minor with key 00..0f is d994 (design section 6) */
@@ -83,45 +82,19 @@ static void tick(struct fixture *f, int64_t utc_us)
 
 static void message(const struct fixture *f, uint16_t event, const uint8_t *p, size_t n)
 {
-    uint8_t buf[64];
-    struct wr w = wr_init(buf, sizeof(buf));
-
-    wr_le(&w, event, 2);
-    wr_le(&w, 3, 2);
-    wr_le(&w, n, 2);
-    wr_copy(&w, p, n);
-    assert_int_equal(send(f->fd, buf, w.n, 0), (ssize_t)w.n);
+    mgmt_rig_say(f->fd, event, MGMT_RIG_ADAPTER, p, n);
 }
 
 /* The kernel gets this command and answers; `hex` is how its parameters begin. */
 static void exchange(struct fixture *f, uint16_t opcode, const char *hex, uint8_t status,
                      const uint8_t *p, size_t n)
 {
-    uint8_t buf[128], reply[64];
-    char got[256] = "";
-    ssize_t len = recv(f->fd, buf, sizeof(buf), 0);
-    struct rd r = rd_init(buf, len > 0 ? (size_t)len : 0);
-    struct wr w = wr_init(reply, sizeof(reply));
+    char got[MGMT_RIG_HEX_SIZE];
 
-    assert_true(len >= MGMT_HDR_SIZE);
-    assert_int_equal(rd_le16(&r), opcode);
-    assert_int_equal(rd_le16(&r), 3);
-    assert_int_equal(rd_le16(&r), len - MGMT_HDR_SIZE);
-    for (size_t i = 0; r.n > 0; i += 2)
-        (void)snprintf(got + i, sizeof(got) - i, "%02x", rd_u8(&r));
+    mgmt_rig_take(f->fd, opcode, got);
     got[strlen(hex)] = '\0';
     assert_string_equal(got, hex);
-    wr_le(&w, opcode, 2);
-    wr_u8(&w, status);
-    wr_copy(&w, p, n);
-    message(f, status == 0 ? MGMT_EV_CMD_COMPLETE : MGMT_EV_CMD_STATUS, reply, w.n);
-}
-
-static void no_command(const struct fixture *f)
-{
-    uint8_t buf[64];
-
-    assert_int_equal(recv(f->fd, buf, sizeof(buf), 0), -1);
+    mgmt_rig_answer(f->fd, opcode, status, p, n);
 }
 
 /* Five instances at most, and these there are. */
@@ -143,7 +116,7 @@ static void put_on_air(struct fixture *f, int64_t utc_us, const char *data)
     tick(f, utc_us);
     exchange(f, MGMT_OP_ADD_EXT_ADV_DATA, data, 0, NULL, 0);
     tick(f, utc_us);
-    no_command(f);
+    mgmt_rig_silent(f->fd);
     assert_true(bluez_beacon_state(f->b).on_air);
     assert_null(bluez_beacon_problem(f->b));
 }
@@ -157,7 +130,7 @@ static void test_minor_follows_the_step(void **state)
     tick(f, VECTOR_US);
     exchange(f, MGMT_OP_ADD_EXT_ADV_DATA, "051e00" HEAD "d994c5", 0, NULL, 0);
     tick(f, VECTOR_US + SECOND);
-    no_command(f);
+    mgmt_rig_silent(f->fd);
     assert_int_equal(bluez_beacon_state(f->b).minor, 0xd994);
     assert_int_equal(bluez_beacon_state(f->b).steps, 1);
     assert_int_equal(bluez_beacon_state(f->b).added, 1);
@@ -184,7 +157,7 @@ static void test_put_back_when_removed(void **state)
     put_on_air(f, VECTOR_US, "051e00");
     message(f, MGMT_EV_ADVERTISING_REMOVED, (uint8_t[]){2}, 1); /* not ours */
     tick(f, VECTOR_US);
-    no_command(f);
+    mgmt_rig_silent(f->fd);
     message(f, MGMT_EV_ADVERTISING_REMOVED, (uint8_t[]){5}, 1);
     put_on_air(f, VECTOR_US, "051e00");
     assert_int_equal(bluez_beacon_state(f->b).added, 2);
@@ -208,7 +181,7 @@ static void test_silent_without_a_clock(void **state)
     struct fixture *f = *state;
 
     tick(f, -1);
-    no_command(f);
+    mgmt_rig_silent(f->fd);
     assert_non_null(strstr(bluez_beacon_problem(f->b), "the clock is not set"));
     put_on_air(f, VECTOR_US, "051e00");
 }
@@ -225,7 +198,7 @@ static void test_reasons(void **state)
     tick(f, VECTOR_US);
     exchange_features(f, (uint8_t[]){1, 2, 3, 4, 5}, 5);
     tick(f, VECTOR_US);
-    no_command(f);
+    mgmt_rig_silent(f->fd);
     assert_non_null(strstr(bluez_beacon_problem(f->b), "other programs use all"));
 }
 

@@ -8,6 +8,7 @@
 #define POWER_CYCLE_US 150 /* the datasheet asks for more than 60 */
 #define WAKE_US        100 /* what a sleeping thread may be late by on an ordinary day */
 #define RATE_US        (2 * SECOND_US)
+#define EDGES_MIN      8
 
 void bank_init(struct bank *b, const struct board_bank *config, const struct bank_bus *bus)
 {
@@ -40,7 +41,7 @@ void bank_init(struct bank *b, const struct board_bank *config, const struct ban
 
         hx711_stream_init(&c->stream, &chip);
         hx711_stream_reset(&c->stream, now, none);
-        c->seen_high_us = c->heard_us = c->good_us = c->rate_us = now;
+        c->seen_high_us = c->heard_us = c->good_us = c->rate_us = c->edge_us = now;
         c->report_us = now + SECOND_US;
         c->lead_us = INT32_MAX / 2; /* begins at the most */
         c->expected_until_us = now + 6 * (int64_t)hx711_stream_period_us(&c->stream);
@@ -88,8 +89,11 @@ static void take(struct bank *b, uint8_t cell, const struct hx711_result *result
     for (size_t i = 0; i < n; i++) {
         enum cell_fault fault = fault_of(results[i].reason);
 
+        if (results[i].reason == HX711_GAP && c->excused)
+            fault = CELL_OK;
         if (results[i].reason == HX711_GOOD) {
             c->good_us = results[i].ready_us;
+            c->excused = false;
             if (!c->off_rate)
                 c->report_us = 0; /* the next fault is news */
             *(*ret)++ = (struct bank_reading){
@@ -102,18 +106,32 @@ static void take(struct bank *b, uint8_t cell, const struct hx711_result *result
     }
 }
 
-/* Counts ready edges. The learnt conversion time is the better measure while there is one. */
+/* Where nobody looked for a while, edges were missed, and the one that was seen next may have come long before:
+ * neither the interval that ends there counts nor the one that begins there. */
+static void count_edge(struct bank_cell *c)
+{
+    if (!c->unwatched && c->edge_us != 0) {
+        c->edges++;
+        c->watched_us += c->low_us - c->edge_us;
+    }
+    c->edge_us = c->unwatched ? 0 : c->low_us;
+    c->unwatched = false;
+}
+
+/* The learnt conversion time is the better measure while values come, else edges are counted. */
 static void watch_rate(struct bank *b, struct bank_cell *c, int64_t now)
 {
-    int64_t period = hx711_stream_period_us(&c->stream), elapsed = now - c->rate_us;
+    int64_t period = hx711_stream_period_us(&c->stream);
 
-    if (elapsed < RATE_US)
+    if (now - c->rate_us < RATE_US)
         return;
-    if (!c->stream.timed || now - c->good_us > SECOND_US)
-        period = c->edges > 0 ? elapsed / c->edges : 0;
-    c->off_rate =
-        period * 5 < b->nominal_us * INT64_C(4) || period * 4 > b->nominal_us * INT64_C(5);
+    if (now - c->good_us > SECOND_US)
+        period = c->edges > 0 ? c->watched_us / c->edges : 0;
+    if (c->edges >= EDGES_MIN || !c->excused) /* a few intervals between pauses say little */
+        c->off_rate =
+            period * 5 < b->nominal_us * INT64_C(4) || period * 4 > b->nominal_us * INT64_C(5);
     c->edges = 0;
+    c->watched_us = 0;
     c->rate_us = now;
 }
 
@@ -170,7 +188,7 @@ static int read_group(struct bank *b, struct bank_group *g, struct bank_reading 
         if (c->pending && r == 0) {
             take(b, i, results, hx711_stream_push(&c->stream, &frames[i], results), now, ret);
             c->heard_us = now;
-            c->edges++;
+            count_edge(c);
         }
         watch_rate(b, c, now);
         if (!c->stream.timed && !c->off_rate && (c->pending || now < c->expected_until_us))
@@ -254,6 +272,23 @@ static int look(struct bank *b, int64_t *ret_now)
     return r;
 }
 
+/* Nobody looked since due_us: moves every measure of silence on by that time. */
+static void excuse(struct bank *b, int64_t now)
+{
+    int64_t late = now - b->due_us;
+
+    if (b->due_us == 0 || late <= b->nominal_us / 8)
+        return;
+    for (int i = 0; i < b->cells_n; i++) {
+        struct bank_cell *c = &b->cells[i];
+
+        c->excused = c->unwatched = true;
+        c->heard_us += late;
+        c->good_us += late;
+        c->expected_until_us += late;
+    }
+}
+
 /* On a shared PD_SCK a ready chip is overtaken by its next conversion while it waits for the others. Clocking
  * just then would read a mixture, so the group waits a little more until the chip has changed its bits. */
 static bool is_changing(const struct bank_cell *c, int64_t now)
@@ -304,6 +339,8 @@ static int check_faults(struct bank *b, struct bank_group *g, int64_t now,
         silent = silent && absent;
         if (now < c->report_us || (now - c->good_us <= SECOND_US && !c->off_rate))
             continue;
+        if (!absent && !c->off_rate && c->excused)
+            continue; /* whoever waits for values notices that there are none */
         report(b, i, absent ? CELL_ABSENT : c->off_rate ? CELL_RATE : CELL_CORRUPT, now, ret);
         reported = reported || absent;
     }
@@ -341,8 +378,10 @@ size_t bank_poll(struct bank *b, struct bank_reading ret[BANK_READINGS_MAX], int
 {
     struct bank_reading *out = ret;
     int64_t now, next = INT64_MAX, at;
-    int looked = look(b, &now);
+    int looked;
 
+    excuse(b, b->bus.now_us(b->bus.ctx));
+    looked = look(b, &now);
     b->bus_error = looked;
     for (int i = 0; i < b->groups_n; i++) {
         struct bank_group *g = &b->groups[i];
@@ -359,6 +398,7 @@ size_t bank_poll(struct bank *b, struct bank_reading ret[BANK_READINGS_MAX], int
     }
     if (b->bus_error < 0) /* do not storm a bus that fails */
         next = now + hx711_stream_period_us(&b->cells[0].stream);
+    b->due_us = next;
     *ret_next_us = next;
     return (size_t)(out - ret);
 }

@@ -12,6 +12,10 @@
  * Each refused frame is a reading without a value, so that whoever judges the cell knows the share. Frames of a
  * chip that settles, and of one that was clocked late because it waited for the others, are nobody's fault.
  *
+ * On a busy machine the caller comes late. What happened on the lines meanwhile was not seen, so it is no
+ * evidence against a chip: the time does not count as silence, the edges in it do not count as its rate, and
+ * a frame that nobody could confirm is not its fault. All of them stay refused; they are only not charged.
+ *
  * Readiness is polled. Edge events were rejected: with libgpiod 1.6 each line is a descriptor of its own and
  * a bulk read becomes one call a line, and the bits we clock out ourselves make some 24 edges a frame. The
  * conversion time is learnt, so the poll begins just before the edge and takes one or two looks.
@@ -61,7 +65,11 @@ struct bank_cell {
     int64_t good_us;           /**< last value given out */
     int64_t report_us;         /**< earliest time of the next fault report */
     int64_t rate_us;           /**< since when ready edges are counted */
+    int64_t edge_us;           /**< the last one; 0: not known */
+    int64_t watched_us;        /**< sum of the intervals between those that are counted */
     uint16_t edges;
+    bool unwatched; /**< nobody was looking for a while since edge_us */
+    bool excused;   /**< nobody was looking since the last good frame: a gap says nothing */
     bool
         off_rate; /**< they come at another rate than the chip is wired for: it is not waited for */
 };
@@ -78,6 +86,7 @@ struct bank {
     struct bank_group groups[BOARD_BANK_CELLS_MAX];
     uint8_t cells_n, groups_n, pulses;
     int32_t nominal_us; /**< time of a conversion as configured */
+    int64_t due_us;     /**< when the next poll was asked for; 0: none yet */
     int bus_error;      /**< last error of the bus (-errno), 0 = none in the last poll */
 };
 

@@ -534,6 +534,48 @@ static void test_wrong_rate_is_named_and_stalls_nobody(void **state)
     }
 }
 
+/* A sampling thread that is kept waiting loses frames; its chips are not to blame. One poll in `odds` comes
+ * up to 100 ms late, and once the machine stands still for three seconds. */
+static void test_starved_reader_blames_no_chip(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        bool shared = i % 2 == 1;
+        uint64_t odds = i < 2 ? 100 : 8; /* at the latter hardly a value is left */
+        struct world w;
+        struct bank b;
+        struct bank_reading readings[BANK_READINGS_MAX];
+        int64_t next, good = 0, bad = 0;
+        uint64_t random = 7;
+        bool stood = false;
+
+        world_init(&w, &b, 3, shared, 80);
+        for (int64_t end = world_now(&w) + 120000000; world_now(&w) < end;) {
+            size_t n = bank_poll(&b, readings, &next);
+
+            for (size_t k = 0; k < n; k++) {
+                assert_int_not_equal(readings[k].fault, CELL_RATE);
+                assert_int_not_equal(readings[k].fault, CELL_ABSENT);
+                good += readings[k].fault == CELL_OK;
+                bad += readings[k].fault != CELL_OK;
+            }
+            random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+            if (next > world_now(&w))
+                w.now_ns = next * 1000;
+            if ((random >> 33) % odds == 0)
+                w.now_ns += (int64_t)(random >> 40) % 100 * 1000000;
+            if (!stood && world_now(&w) > end - 60000000) {
+                stood = true;
+                w.now_ns += INT64_C(3000000000);
+            }
+        }
+        print_message("shared %d, one in %d: good %ld, charged %ld\n", shared, (int)odds,
+                      (long)good, (long)bad);
+        assert_true(odds == 8 || good > 3000);
+        assert_true(bad * 50 <= good);
+    }
+}
+
 /* --- a million frames with stalls ----------------------------------------------------------------- */
 
 /* The same bus with a witness: it knows what each frame should have said, and which ones had a chance. */
@@ -661,6 +703,7 @@ int main(void)
         cmocka_unit_test(test_dead_chip_never_stalls_its_bank),
         cmocka_unit_test(test_faults_are_named),
         cmocka_unit_test(test_wrong_rate_is_named_and_stalls_nobody),
+        cmocka_unit_test(test_starved_reader_blames_no_chip),
         cmocka_unit_test(test_stalls),
     };
 

@@ -31,6 +31,7 @@
 #define SHARE_MIN       0.08f
 #define DEAF_CHANGES    10
 #define DEAF_MOVED_MG   20e3
+#define SENSOR_GONE_US  (10 * MINUTE_US)
 
 const char *cell_trouble_name(enum cell_trouble t)
 {
@@ -56,7 +57,7 @@ void cell_init(struct cell *c, const struct plan_cell *plan)
     memset(c, 0, sizeof(*c));
     c->zero_counts = plan->zero_counts;
     c->mg_per_count = plan->mg_per_count;
-    c->temperature0_mc = CALIBRATION_NO_TEMPERATURE;
+    thermal_init(&c->thermal);
 }
 
 void cell_plan(struct cell *c, const struct plan_cell *plan)
@@ -73,7 +74,6 @@ void cell_calibrate(struct cell *c, const struct calibration *calibration)
 {
     c->zero_counts = calibration->zero_counts;
     c->mg_per_count = (double)calibration->pg_per_count / 1e9;
-    c->temperature0_mc = calibration->temperature_mc;
     c->calibration = calibration->number;
     if (c->trouble == TROUBLE_CALIBRATION)
         c->trouble = TROUBLE_NONE;
@@ -333,6 +333,35 @@ static void take_value(struct cell *c, int64_t t_us, int32_t counts)
     forgive(c, t_us);
 }
 
+/* As if it were always as warm. */
+static double raw_mg(const struct cell *c, double counts)
+{
+    return (counts - (double)c->zero_counts) * c->mg_per_count;
+}
+
+void cell_warm(struct cell *c, int64_t t_us, uint8_t rank, int32_t mc)
+{
+    struct thermal *t = &c->thermal;
+    struct cell_rest rest = cell_rest(c, t_us);
+
+    if (rank < t->rank && t_us - t->told_us < SENSOR_GONE_US)
+        return;            /* a nearer one told lately */
+    if (rank != t->rank) { /* another sensor: not comparable */
+        t->now_mc = THERMAL_NONE;
+        t->marked = false;
+        t->rank = rank;
+    }
+    if (thermal_take(t, t_us, mc))
+        thermal_learn(t, t_us, rest.steady && c->trouble == TROUBLE_NONE, raw_mg(c, rest.counts));
+}
+
+int32_t cell_temperature_mc(const struct cell *c, int64_t now_us)
+{
+    return c->thermal.told_us != 0 && now_us - c->thermal.told_us < SENSOR_GONE_US
+               ? c->thermal.now_mc
+               : THERMAL_NONE;
+}
+
 bool cell_take(struct cell *c, int64_t t_us, const struct obs *o, int64_t *ret_mass_mg)
 {
     switch (o->u.cell.fault) {
@@ -340,7 +369,7 @@ bool cell_take(struct cell *c, int64_t t_us, const struct obs *o, int64_t *ret_m
         take_value(c, t_us, o->u.cell.counts);
         if (c->trouble != TROUBLE_NONE)
             return false;
-        *ret_mass_mg = llround((double)(o->u.cell.counts - c->zero_counts) * c->mg_per_count);
+        *ret_mass_mg = llround(raw_mg(c, o->u.cell.counts) - c->thermal.shift_mg);
         return true;
     case CELL_ABSENT:
         suspect(c, t_us, TROUBLE_ABSENT);

@@ -25,6 +25,7 @@
 
 #include "core/calibration.h"
 #include "core/obs.h"
+#include "core/thermal.h"
 
 /** Why a cell is not trusted. Numbers are stored in rows: never renumber. */
 enum cell_trouble {
@@ -45,13 +46,13 @@ enum cell_trouble {
 #define CELL_BINS    8 /**< half seconds whose means tell whether a reading rests */
 #define CELL_MINUTES 5 /**< minutes over which refused frames are counted */
 
-/** One load cell. About 300 bytes. */
+/** One load cell. About 450 bytes. */
 struct cell {
-    int64_t zero_counts;     /**< counts at no load */
-    double mg_per_count;     /**< 0: not calibrated */
-    int64_t calibration;     /**< number of the stored one in force; 0: the planogram's values */
-    int32_t temperature0_mc; /**< at which it was calibrated, or CALIBRATION_NO_TEMPERATURE */
-    bool rescaled;           /**< the last cell_plan() brought another calibration */
+    int64_t zero_counts;    /**< counts at no load */
+    double mg_per_count;    /**< 0: not calibrated */
+    int64_t calibration;    /**< number of the stored one in force; 0: the planogram's values */
+    struct thermal thermal; /**< what warmth does to it */
+    bool rescaled;          /**< the last cell_plan() brought another calibration */
 
     enum cell_trouble trouble;
     enum cell_trouble told; /**< what the world was told and not yet taken back */
@@ -139,5 +140,10 @@ struct cell_rest {
 };
 
 struct cell_rest cell_rest(const struct cell *c, int64_t now_us);
+
+/** The sensor that is nearest to the cell tells its temperature; `rank` says how near (more is nearer). */
+void cell_warm(struct cell *c, int64_t t_us, uint8_t rank, int32_t mc);
+/** What its sensor told in the last minutes, or THERMAL_NONE. */
+int32_t cell_temperature_mc(const struct cell *c, int64_t now_us);
 
 #endif

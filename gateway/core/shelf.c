@@ -378,9 +378,11 @@ int64_t shelf_step(struct shelf *s, const struct plan *plan, const struct obs *o
     case OBS_SALE:
         shelf_sale(s, plan, o, out);
         break;
+    case OBS_TEMPERATURE:
+        shelf_warm(s, plan, o, out);
+        break;
     case OBS_CLOCK:
     case OBS_SIGHTING:
-    case OBS_TEMPERATURE:
     case OBS_CHECKIN:
     case OBS_FORGET:
     case OBS_SKEW:

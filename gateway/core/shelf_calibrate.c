@@ -2,11 +2,13 @@
 #include "core/shelf_calibrate.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "core/shelf_cells.h"
 #include "core/shelf_say.h"
 
+#define SAME_CELL  0.02 /* its sensitivity is what it was: nobody changed the cell */
 #define SERVICE_US (30 * 60 * NOREN_US_PER_S)
 
 /* What was begun before ends at the next first value, like a change that a fault interrupted. */
@@ -35,9 +37,12 @@ static void set_calibration(const struct shelf_at *at, uint16_t cell, const stru
     struct cell *meter = shelf_meter(at->s, cell);
     struct calibration numbered = *c;
     char key[RECORD_KEY_SIZE];
+    double was = meter->mg_per_count;
 
     numbered.number = meter->calibration + 1;
     cell_calibrate(meter, &numbered);
+    thermal_calibrated(&meter->thermal, fabs(meter->mg_per_count - was) <= SAME_CELL * fabs(was));
+    shelf_save_cell(at, cell);
     snprintf(key, sizeof(key), "%s/%" PRId64, id, numbered.number);
     calibration_print(&numbered, id, batch_record(at->out, RECORD_CALIBRATION, key)->value,
                       RECORD_VALUE_SIZE);

@@ -218,3 +218,46 @@ bool shelf_watch_cells(struct shelf *s, const struct plan *plan, int64_t now_us,
     }
     return true;
 }
+
+/* ---- warmth ----------------------------------------------------------------------------------------- */
+
+/* How near a sensor is to a plate by its name; 0: it is for others. */
+static uint8_t rank_sensor(const struct plan *plan, const struct plan_plate *plate,
+                           const char *sensor)
+{
+    if (strcmp(sensor, plate->id) == 0)
+        return 4;
+    if (strcmp(sensor, plan->fixtures[plate->fixture]) == 0)
+        return 3;
+    if (plate->zone != NO_INDEX && strcmp(sensor, plan->zones[plate->zone].id) == 0)
+        return 2;
+    return strcmp(sensor, "store") == 0 ? 1 : 0;
+}
+
+/* A gram, or a tenth of the line: less is not worth a row. When the batch is full the next reading does it. */
+static void keep_warmth(const struct shelf_at *at, uint16_t cell)
+{
+    const struct thermal *t = &shelf_meter(at->s, cell)->thermal;
+
+    if ((fabs(t->shift_mg - t->stored_mg) >= NOREN_MG_PER_G ||
+         fabs(t->mg_per_k - t->stored_line) > fabs(t->stored_line) / 10) &&
+        batch_room(at->out, 0, SHELF_PLATE_RECORDS))
+        shelf_save_cell(at, cell);
+}
+
+void shelf_warm(struct shelf *s, const struct plan *plan, const struct obs *o, struct batch *out)
+{
+    for (uint16_t i = 0; i < plan->plates_n; i++) {
+        struct shelf_at at = shelf_at(s, plan, i, o->t_us, out);
+        uint8_t rank = rank_sensor(plan, at.plan_plate, o->u.temperature.sensor);
+
+        for (uint8_t c = 0; c < at.plan_plate->cells_n && rank > 0; c++) {
+            uint16_t cell = at.plan_plate->cells[c];
+
+            if (plan->cells[cell].node >= 0)
+                continue; /* a node's masses are its own */
+            cell_warm(shelf_meter(s, cell), o->t_us, rank, o->u.temperature.temperature_mc);
+            keep_warmth(&at, cell);
+        }
+    }
+}

@@ -32,6 +32,10 @@ struct shelf_felt shelf_feel(const struct shelf_at *at);
 /** The change was settled: a cell that no longer feels its part fails. */
 void shelf_compare_cells(const struct shelf_at *at, const struct shelf_felt *felt);
 
+/** OBS_TEMPERATURE. A sensor is for the plate, the fixture or the zone that has its name, the nearest first;
+ * one that is named "store" is for all others. */
+void shelf_warm(struct shelf *s, const struct plan *plan, const struct obs *o, struct batch *out);
+
 /** Looks for cells that fell silent. False: the batch is full, come back. */
 bool shelf_watch_cells(struct shelf *s, const struct plan *plan, int64_t now_us, struct batch *out);
 

@@ -17,7 +17,9 @@
 #define PRODUCT_VERSION 2
 #define PLATE_FIELDS    13
 #define FACING_FIELDS   4
-#define CELL_FIELDS     6
+#define CELL_FIELDS     9 /* version 1 ended with the sixth: it knew no warmth */
+#define CELL_VERSION    2
+#define CELL_FIELDS_1   6
 #define NOISE_SCALE     16
 #define PRODUCT_FIELDS  6 /* version 1 had no `owed` */
 
@@ -86,13 +88,18 @@ static void print_fields(struct record *r, const int64_t *fields, int n)
 }
 
 /* Exactly n integers, the first of which is the version. */
-static bool read_fields(const char *text, int64_t *ret, int n)
+static bool read_version(const char *text, int64_t *ret, int n, int version)
 {
     struct row row = row_init(text);
 
     for (int i = 0; i < n; i++)
         ret[i] = row_i64(&row);
-    return row_done(&row) && ret[0] == ROW_VERSION;
+    return row_done(&row) && ret[0] == version;
+}
+
+static bool read_fields(const char *text, int64_t *ret, int n)
+{
+    return read_version(text, ret, n, ROW_VERSION);
 }
 
 static int64_t gtin_to_number(const char *gtin)
@@ -162,10 +169,20 @@ void shelf_save_cell(const struct shelf_at *at, uint16_t cell)
 {
     struct cell *c = shelf_meter(at->s, cell);
     int64_t fields[CELL_FIELDS] = {
-        ROW_VERSION, c->told,       llround(c->noise * NOISE_SCALE), lroundf(c->share * 1000),
-        c->share_n,  c->deaf_counts};
+        CELL_VERSION,
+        c->told,
+        llround(c->noise * NOISE_SCALE),
+        lroundf(c->share * 1000),
+        c->share_n,
+        c->deaf_counts,
+        c->thermal.now_mc,
+        llround(c->thermal.mg_per_k * 1000),
+        llround(c->thermal.shift_mg),
+    };
 
     c->noise_stored = c->noise;
+    c->thermal.stored_mg = c->thermal.shift_mg;
+    c->thermal.stored_line = c->thermal.mg_per_k;
     print_fields(batch_record(at->out, RECORD_CELL, at->plan->cells[cell].id), fields, CELL_FIELDS);
 }
 
@@ -305,14 +322,33 @@ static int restore_product(struct shelf *s, const struct plan *plan, const struc
     return 0;
 }
 
+/* A row of version 1 knows nothing of warmth; the reader has left garbage there. */
+static bool forget_warmth(int64_t f[CELL_FIELDS])
+{
+    f[6] = THERMAL_NONE;
+    f[7] = f[8] = 0;
+    return true;
+}
+
+static bool is_warmth(const int64_t f[CELL_FIELDS])
+{
+    return (f[6] == THERMAL_NONE || (f[6] >= -40000 && f[6] <= 85000)) &&
+           f[7] >= -(int64_t)(THERMAL_MAX_MG_PER_K * 1000) &&
+           f[7] <= (int64_t)(THERMAL_MAX_MG_PER_K * 1000) &&
+           f[8] >= -(int64_t)THERMAL_MAX_SHIFT_MG && f[8] <= (int64_t)THERMAL_MAX_SHIFT_MG;
+}
+
 static int restore_cell(struct shelf *s, const struct plan *plan, const struct record *r)
 {
     uint16_t index = plan_find_cell(plan, r->key);
-    int64_t f[CELL_FIELDS];
+    int64_t f[CELL_FIELDS] = {[6] = THERMAL_NONE};
     struct cell *c;
 
-    if (index == NO_INDEX || !read_fields(r->value, f, CELL_FIELDS) || f[1] < 0 ||
-        f[1] >= TROUBLES || f[2] < 0 || f[3] < 0 || f[3] > 1000 || f[4] < 0 || f[4] > UINT8_MAX)
+    if (index == NO_INDEX ||
+        !(read_version(r->value, f, CELL_FIELDS, CELL_VERSION) ||
+          (read_fields(r->value, f, CELL_FIELDS_1) && forget_warmth(f))) ||
+        !is_warmth(f) || f[1] < 0 || f[1] >= TROUBLES || f[2] < 0 || f[3] < 0 || f[3] > 1000 ||
+        f[4] < 0 || f[4] > UINT8_MAX)
         return -1;
     c = shelf_meter(s, index);
     c->told = (enum cell_trouble)f[1];
@@ -322,6 +358,9 @@ static int restore_cell(struct shelf *s, const struct plan *plan, const struct r
     c->share = (float)f[3] / 1000;
     c->share_n = (uint8_t)f[4];
     c->deaf_counts = (int32_t)f[5];
+    c->thermal.now_mc = (int32_t)f[6];
+    c->thermal.mg_per_k = c->thermal.stored_line = (double)f[7] / 1000;
+    c->thermal.shift_mg = c->thermal.stored_mg = (double)f[8];
     return 0;
 }
 

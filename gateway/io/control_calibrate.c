@@ -70,6 +70,12 @@ static void print_cell(const struct control_call *c, uint16_t index, int64_t now
     json_key_i64(c->j, "calibration", cell->calibration);
     json_key_i64(c->j, "zero_counts", cell->zero_counts);
     json_key_i64(c->j, "pg_per_count", (int64_t)(cell->mg_per_count * 1e9));
+    json_key(c->j, "temperature_c");
+    if (cell_temperature_mc(cell, now_us) == THERMAL_NONE)
+        json_nil(c->j);
+    else
+        json_milli(c->j, cell_temperature_mc(cell, now_us));
+    json_key_i64(c->j, "mg_per_k", (int64_t)cell->thermal.mg_per_k);
     json_close(c->j, '}');
 }
 
@@ -284,7 +290,8 @@ static void feed_values(struct control_call *c, const struct target *t,
             .pg_per_count = (int64_t)(mg_per_count[i] * 1e9),
             .mass_mg = p->mass_mg,
             .error_mg = (int64_t)error_mg,
-            .temperature_mc = CALIBRATION_NO_TEMPERATURE,
+            .temperature_mc = cell_temperature_mc(
+                shelf_meter(&c->d->engine.shop->shelf, t->cells[i]), clock_boot_us()),
             .utc_s = utc_us / NOREN_US_PER_S,
         };
         snprintf(v->operator, sizeof(v->operator), "%s", operator);

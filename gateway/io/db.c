@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "io/db_private.h"
+#include "io/db_salvage.h"
 
 #define DB_RECORDS_US (5 * NOREN_US_PER_S) /* a step that only changed records */
 
@@ -18,7 +19,7 @@ static const char *const SQL[ST_COUNT] = {
     [ST_RECORD_PUT] = "INSERT INTO record(kind,key,value) VALUES(?,?,?) "
                       "ON CONFLICT(kind,key) DO UPDATE SET value=excluded.value",
     [ST_RECORD_DELETE] = "DELETE FROM record WHERE kind=? AND key=?",
-    [ST_META] = "UPDATE meta SET seq=?,acked=?,hq_id=?,epoch=?,prev_epoch=?,copy_head=?",
+    [ST_META] = "UPDATE meta SET seq=?,acked=?,hq_id=?,epoch=?,prev_epoch=?,copy_head=?,alert=?",
     [ST_COUNT_ACKED] = "SELECT count(*) FROM outbox WHERE seq>? AND seq<=?",
     [ST_BOOT] = "INSERT INTO boots(bootid,offset_us,quality) VALUES(?,?,?) ON CONFLICT(bootid) "
                 "DO UPDATE SET offset_us=excluded.offset_us,quality=excluded.quality",
@@ -46,12 +47,30 @@ static void close_sql(struct db *d)
 static void note_copy(struct db *d, char *ret_note)
 {
     d->opened_head = d->keep.border = (uint64_t)d->copy_head;
-    snprintf(ret_note, DB_ERROR_SIZE,
-             "%s is a backup: a new epoch begins once headquarters has what was in it; holds and "
-             "counts are those of that time, recount what has no sensor",
-             d->file.path);
+    if (!d->file.set_aside)
+        snprintf(
+            ret_note, DB_ERROR_SIZE,
+            "%s is a backup: a new epoch begins once headquarters has what was in it; holds and "
+            "counts are those of that time, recount what has no sensor",
+            d->file.path);
     if (d->id.acked >= d->opened_head)
         (void)db_begin_epoch(d, d->opened_head); /* no random numbers: at HQ's next ack */
+}
+
+/* One that a restart must not forget: it is told again, under the same id. */
+static void read_alert(struct db *d)
+{
+    sqlite3_stmt *st = NULL;
+    char text[sizeof(d->alert_kind) + sizeof(d->alert_id)] = "";
+
+    if (sqlite3_prepare_v2(d->file.sql, "SELECT alert FROM meta", -1, &st, NULL) == SQLITE_OK &&
+        sqlite3_step(st) == SQLITE_ROW)
+        db_copy_column(st, 0, text, sizeof(text));
+    sqlite3_finalize(st);
+    if (sscanf(text, "%23s %23s", d->alert_kind, d->alert_id) == 2)
+        d->alert_untold = true;
+    else
+        d->alert_kind[0] = d->alert_id[0] = '\0';
 }
 
 int db_open(struct db **ret_db, const char *dir, const char *gateway, const char *bootid,
@@ -68,6 +87,8 @@ int db_open(struct db **ret_db, const char *dir, const char *gateway, const char
     d->backup.fd = -1;
     snprintf(d->bootid, sizeof(d->bootid), "%s", bootid);
     rc = db_file_open(&d->file, dir, gateway, &d->id, ret_note);
+    if (rc == 0 && d->file.set_aside)
+        rc = db_salvage(&d->file, gateway, bootid, &d->id, ret_note);
     d->keep = (struct db_keep){.sql = d->file.sql, .limits = DB_LIMITS_DEFAULT};
     for (int i = 0; i < ST_COUNT && rc == 0; i++)
         rc = db_errno(sqlite3_prepare_v3(d->file.sql, SQL[i], -1, SQLITE_PREPARE_PERSISTENT,
@@ -83,8 +104,9 @@ int db_open(struct db **ret_db, const char *dir, const char *gateway, const char
         free(d);
         return rc;
     }
+    read_alert(d);
     if (d->file.set_aside)
-        d->alert = "database_corrupt";
+        db_raise_alert(d, "database_corrupt");
     d->acked_disk = d->id.acked;
     d->given = d->opened_head = d->id.opened = d->id.committed;
     if (d->copy_head >= 0)
@@ -183,12 +205,43 @@ void db_set_clock(struct db *d, int64_t offset_us, enum clock_quality quality)
     d->boot_dirty = true;
 }
 
+void db_raise_alert(struct db *d, const char *kind)
+{
+    if (d->alert_kind[0] != '\0')
+        return; /* a corrupt file's epoch ends as a copy's does: one matter, one alert */
+    snprintf(d->alert_kind, sizeof(d->alert_kind), "%s", kind);
+    snprintf(d->alert_id, sizeof(d->alert_id), "db-%.16s", d->id.epoch);
+    d->alert_untold = true;
+}
+
 const char *db_take_alert(struct db *d)
 {
-    const char *alert = d->alert;
+    bool untold = d->alert_untold;
 
-    d->alert = NULL;
-    return alert;
+    d->alert_untold = false;
+    return untold ? d->alert_kind : NULL;
+}
+
+const char *db_alert_id(const struct db *d)
+{
+    return d->alert_id;
+}
+
+const char *db_alert_kind(const struct db *d)
+{
+    return d->alert_kind;
+}
+
+bool db_alert_over(const struct db *d)
+{
+    return d->alert_kind[0] != '\0' && !d->alert_untold && d->copy_head < 0 && !d->new_epoch &&
+           d->id.acked > 0;
+}
+
+void db_clear_alert(struct db *d)
+{
+    d->alert_kind[0] = d->alert_id[0] = '\0';
+    d->deadline_us = 0;
 }
 
 const char *db_problem(const struct db *d)

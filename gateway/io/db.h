@@ -85,7 +85,8 @@ struct db_row {
 };
 
 /** Opens or creates DIR/noren.db for `gateway` in the boot `bootid`. A corrupt file is moved aside and a
- * new one, with a new epoch, takes its place: `ret_note` then says so ("" otherwise). Returns 0 or -errno
+ * new one takes its place: `ret_note` then says so ("" otherwise). What HQ did not have and can still be read is in it,
+ * under its old epoch, which ends when HQ has it; else a new epoch begins at once. Returns 0 or -errno
  * with a sentence and remedy in `ret_note`: -EBUSY another process has it; -EPERM it belongs to another
  * gateway; -ENOTSUP a newer version wrote it. */
 int db_open(struct db **ret_db, const char *dir, const char *gateway, const char *bootid,
@@ -165,8 +166,16 @@ int db_backup_step(struct db *d);
 /** The state of the backup that runs, or of the last one. `ret_path` "" when there was none. */
 struct db_backup_state db_backup_state(const struct db *d, const char **ret_path);
 
-/** The kind of alert that the epoch's beginning calls for ("database_corrupt", "database_copy"), once; NULL. */
+/** The kind of alert that this file calls for ("database_corrupt", "database_copy"), once a start and once when it
+ * comes up; NULL. db_alert_id() is its id, the same until it is cleared. */
 const char *db_take_alert(struct db *d);
+const char *db_alert_id(const struct db *d);
+const char *db_alert_kind(const struct db *d);
+
+/** True when what the alert was about is over: a new epoch has begun and HQ follows it. Tell it, with db_alert_id(), and
+ * then call db_clear_alert(): both become durable with the next commit. */
+bool db_alert_over(const struct db *d);
+void db_clear_alert(struct db *d);
 
 /** For tests: another setting of the open file ("max_page_count=16": a full disk). 0 or -errno. */
 int db_pragma(struct db *d, const char *setting);

@@ -120,6 +120,7 @@ static int write_kept(struct db *d, int64_t now_us, bool only_deletes)
 static int write_all(struct db *d, int64_t now_us, bool only_deletes)
 {
     struct db_keep before = d->keep;
+    char alert[sizeof(d->alert_kind) + sizeof(d->alert_id)];
     int rc = d->again ? db_keep_read(&d->keep, &d->id) : 0;
 
     if (rc == 0)
@@ -145,6 +146,9 @@ static int write_all(struct db *d, int64_t now_us, bool only_deletes)
         bind_text(d, ST_META, 4, d->id.epoch);
         bind_text(d, ST_META, 5, d->id.prev_epoch);
         bind_int(d, ST_META, 6, d->new_epoch ? -1 : d->copy_head);
+        snprintf(alert, sizeof(alert), "%s%s%s", d->alert_kind, d->alert_kind[0] != '\0' ? " " : "",
+                 d->alert_id);
+        bind_text(d, ST_META, 7, alert);
         rc = run(d, ST_META);
     }
     if (rc == 0)

@@ -7,7 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-#define DB_SCHEMA_VERSION 4
+#define DB_SCHEMA_VERSION 5
 #define DB_MAX_PAGES      131072    /* of 4 KiB = 512 MB: the offline bound of design section 10 */
 #define DB_JOURNAL_SIZE   "4194304" /* what the WAL shrinks to after a burst */
 
@@ -39,6 +39,10 @@ static const char SCHEMA_4[] =
     "CREATE INDEX command_issued ON command(source,issued_us);"
     "CREATE TABLE command_floor(source INTEGER PRIMARY KEY,issued_us INTEGER NOT NULL);"
     "PRAGMA user_version=4;";
+
+/* Version 5: an alert about this file that was raised and not cleared, "kind id". */
+static const char SCHEMA_5[] =
+    "ALTER TABLE meta ADD COLUMN alert TEXT NOT NULL DEFAULT '';PRAGMA user_version=5;";
 
 int db_errno(int rc)
 {
@@ -147,7 +151,9 @@ static int create(struct db_file *f, const char *gateway, const char *prev_epoch
     if (rc == 0)
         rc = db_exec(f->sql, SCHEMA_3);
     if (rc == 0)
-        rc = db_exec(f->sql, SCHEMA_4); /* leaves DB_SCHEMA_VERSION */
+        rc = db_exec(f->sql, SCHEMA_4);
+    if (rc == 0)
+        rc = db_exec(f->sql, SCHEMA_5); /* leaves DB_SCHEMA_VERSION */
     return rc == 0 ? db_exec(f->sql, "COMMIT") : rc;
 }
 
@@ -160,8 +166,10 @@ static int migrate(struct db_file *f, int64_t version)
         rc = db_exec(f->sql, SCHEMA_2);
     if (rc == 0 && version < 3)
         rc = db_exec(f->sql, SCHEMA_3);
-    if (rc == 0)
+    if (rc == 0 && version < 4)
         rc = db_exec(f->sql, SCHEMA_4);
+    if (rc == 0)
+        rc = db_exec(f->sql, SCHEMA_5);
     return rc == 0 ? db_exec(f->sql, "COMMIT") : rc;
 }
 
@@ -235,7 +243,7 @@ static int open_checked(struct db_file *f, const char *gateway, const char *prev
 }
 
 /* Moves a corrupt file and its WAL out of the way; nothing is deleted, a person may want to look. */
-static int quarantine(const struct db_file *f, char *note)
+static int quarantine(struct db_file *f, char *note)
 {
     char to[DB_PATH_SIZE + 32], from_wal[DB_PATH_SIZE + 8], to_wal[DB_PATH_SIZE + 40];
     int i = 1;
@@ -249,6 +257,7 @@ static int quarantine(const struct db_file *f, char *note)
     snprintf(to_wal, sizeof(to_wal), "%s-wal", to);
     if (rename(from_wal, to_wal) != 0 && errno != ENOENT)
         return -errno;
+    memcpy(f->aside, to, sizeof(to));
     snprintf(
         note, DB_ERROR_SIZE,
         "%s was corrupt and is now %s; a new database with a new epoch was started, counts come "

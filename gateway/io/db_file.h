@@ -12,7 +12,8 @@
 struct db_file {
     sqlite3 *sql;
     char path[DB_PATH_SIZE];
-    bool set_aside; /**< a corrupt file was, and this one is new */
+    bool set_aside;                /**< a corrupt file was, and this one is new; ... */
+    char aside[DB_PATH_SIZE + 32]; /**< ... it is here now */
 };
 
 /** SQLite's result code as -errno, 0 for its successes. */

@@ -44,7 +44,9 @@ struct db {
     struct db_keep keep;
     struct db_backup backup;
     int64_t copy_head; /**< the file is a backup: last number of the file it was copied from; -1 */
-    const char *alert; /**< what db_take_alert() has to say */
+    char alert_kind[24]; /**< about this file, not yet cleared; "" none */
+    char alert_id[24];
+    bool alert_untold; /**< db_take_alert() has to say it */
     struct journal_row
         *journal; /**< commands whose rows wait for a commit; room for JOURNAL_WAITING_MAX */
     size_t journal_n;
@@ -71,6 +73,9 @@ int db_journal_write(struct db *d, int64_t utc_us);
 
 /** They are on the disk. */
 void db_journal_clear(struct db *d);
+
+/** Something to tell people about this file, unless there is something already. */
+void db_raise_alert(struct db *d, const char *kind);
 
 /** Counts the rows that HQ has not acked. */
 int db_count_waiting(struct db *d);

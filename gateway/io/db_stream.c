@@ -21,7 +21,7 @@ int db_begin_epoch(struct db *d, uint64_t cut)
     d->opened_head = cut;
     d->again = false;
     d->new_epoch = true;
-    d->alert = "database_copy";
+    db_raise_alert(d, "database_copy");
     d->deadline_us = 0;
     return 1;
 }

@@ -105,6 +105,19 @@ static void note_connection(struct norend *d, const struct relay_event *e)
     }
 }
 
+static void clear_epoch_alert(struct norend *d)
+{
+    struct event e = {.kind = EVENT_ALERT_CLEARED, .t_us = clock_boot_us()};
+    struct event_alert_cleared *alert = &e.u.alert_cleared;
+
+    snprintf(alert->alert_id, sizeof(alert->alert_id), "%s", db_alert_id(d->db));
+    snprintf(alert->kind, sizeof(alert->kind), "%s", db_alert_kind(d->db));
+    engine_emit(&d->engine, &e, e.t_us);
+    db_clear_alert(d->db);
+    log_line(LOG_LEVEL_INFO, "headquarters follows the new epoch %s; the database is good again",
+             db_identity(d->db)->epoch);
+}
+
 /* A new epoch is told, also to people: counts without a sensor may not be what they were. */
 static void alert_epoch(struct norend *d)
 {
@@ -112,9 +125,11 @@ static void alert_epoch(struct norend *d)
     struct event e = {.kind = EVENT_ALERT_RAISED, .t_us = clock_boot_us()};
     struct event_alert_raised *alert = &e.u.alert_raised;
 
+    if (db_alert_over(d->db))
+        clear_epoch_alert(d);
     if (kind == NULL)
         return;
-    snprintf(alert->alert_id, sizeof(alert->alert_id), "db-%.16s", db_identity(d->db)->epoch);
+    snprintf(alert->alert_id, sizeof(alert->alert_id), "%s", db_alert_id(d->db));
     snprintf(alert->kind, sizeof(alert->kind), "%s", kind);
     snprintf(alert->severity, sizeof(alert->severity), "critical");
     snprintf(alert->subject, sizeof(alert->subject), "%s",

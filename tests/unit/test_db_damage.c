@@ -142,10 +142,53 @@ static void scribble(long at, const char *bytes, size_t n)
     fclose(f);
 }
 
+/* Whatever page is hit: every number that HQ lacks is there once or in a gap, or, when the file does not say any more
+ * who it was, a new epoch begins. */
+static void test_any_damaged_page_loses_nothing_silently(void **state)
+{
+    char epoch[DB_EPOCH_SIZE], path[128], junk[4096], command[300], last[512];
+    int kept = 0, anew = 0;
+
+    (void)state;
+    memset(junk, 0xa5, sizeof(junk));
+    for (int page = 0; page < 30; page++) {
+        struct db *d = open_db();
+        uint64_t committed;
+
+        for (int i = 0; i < 300; i++)
+            put(d, i, "x");
+        assert_int_equal(db_commit(d, 1), 0);
+        if (ack(d, "hq", db_identity(d)->epoch, 40) == 0)
+            assert_int_equal(db_commit(d, 2), 0);
+        committed = db_identity(d)->committed;
+        memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
+        db_close(d);
+        scribble(page * 4096L + (page == 0 ? 100 : 0), junk, page == 0 ? 3996 : 4096);
+        d = open_db();
+        if (note[0] == '\0') {
+            assert_int_equal(count_rows(d), 300); /* beyond the end */
+        } else if (strcmp(db_identity(d)->epoch, epoch) == 0) {
+            assert_int_equal(db_identity(d)->committed, committed);
+            (void)walk(d, "noren.shelf.pick", last, sizeof(last));
+            kept++;
+        } else {
+            assert_string_equal(db_identity(d)->acked == 0 ? "" : "acked", "");
+            anew++;
+        }
+        db_close(d);
+        snprintf(path, sizeof(path), "%s/noren.db", dir);
+        snprintf(command, sizeof(command), "rm -f %s*", path);
+        assert_int_equal(system(command), 0); // NOLINT(cert-env33-c): our own temporary folder
+    }
+    printf("30 pages: %d salvaged, %d with a new epoch\n", kept, anew);
+    assert_true(kept >= 12);
+}
+
 static void test_corrupt_file_is_set_aside(void **state)
 {
     struct db *d = open_db();
-    char epoch[DB_EPOCH_SIZE], path[128], junk[4096];
+    char epoch[DB_EPOCH_SIZE], path[128], junk[4096], alert[40];
+    int saved;
 
     (void)state;
     for (int i = 0; i < 200; i++)
@@ -154,12 +197,44 @@ static void test_corrupt_file_is_set_aside(void **state)
     memcpy(epoch, db_identity(d)->epoch, sizeof(epoch));
     db_close(d);
     memset(junk, 0xa5, sizeof(junk));
-    scribble(5 * 4096L, junk, sizeof(junk)); /* a page in the middle */
+    scribble(12 * 4096L, junk, sizeof(junk)); /* a page in the middle of the outbox */
     d = open_db();
     assert_non_null(strstr(note, "quarantine-1"));
+    /* the unsent rows first, under the numbers that they had: walk() finds each once, or in a gap */
+    assert_string_equal(db_identity(d)->epoch, epoch);
+    assert_int_equal(db_identity(d)->enqueued, 200);
+    assert_string_equal(stored(d),
+                        ""); /* state comes back from the sensors, not from a damaged file */
+    saved = walk(d, "noren.shelf.pick", junk, sizeof(junk));
+    assert_true(saved > 150 && saved < 200); /* a page of 4 KiB has some 12 of them */
+    assert_int_equal(walk(d, "noren.gateway.gap", junk, sizeof(junk)), 1);
+    assert_non_null(strstr(junk, "database corrupt"));
+    assert_string_equal(db_take_alert(d), "database_corrupt");
+    snprintf(alert, sizeof(alert), "%s", db_alert_id(d));
+    put(d, 300,
+        "new"); /* has no number of the old epoch: it may have been given to something else */
+    assert_int_equal(db_commit(d, 300), 0);
+    assert_int_equal(count_rows(d), saved + 1);
+    assert_false(db_alert_over(d));
+    db_close(d);
+    d = open_db(); /* a restart forgets none of it */
+    assert_string_equal(db_take_alert(d), "database_corrupt");
+    assert_string_equal(db_alert_id(d), alert);
+    assert_int_equal(ack(d, "hq", epoch, 200), 1); /* HQ has it all: now a new epoch begins */
+    assert_null(db_take_alert(d));
+    assert_int_equal(db_commit(d, 301), 0);
     assert_string_equal(db_identity(d)->prev_epoch, epoch);
     assert_string_not_equal(db_identity(d)->epoch, epoch);
-    assert_int_equal(db_identity(d)->enqueued, 0);
+    assert_int_equal(db_identity(d)->enqueued, 1);
+    assert_string_equal(stored(d), "new");
+    assert_false(db_alert_over(d));
+    assert_int_equal(ack(d, "hq", db_identity(d)->epoch, 1), 0);
+    assert_true(db_alert_over(d)); /* it follows: the matter is over */
+    db_clear_alert(d);
+    assert_int_equal(db_commit(d, 302), 0);
+    db_close(d);
+    d = open_db();
+    assert_null(db_take_alert(d));
     db_close(d);
     scribble(0, junk, 100); /* the header itself: nothing is known of the old epoch */
     d = open_db();
@@ -242,9 +317,13 @@ static void test_a_backup_goes_on_where_hq_is(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        WITH_DIR(test_an_old_copy_begins_a_new_epoch), WITH_DIR(test_what_finds_no_room_is_a_gap),
-        WITH_DIR(test_a_backup_goes_on_where_hq_is),   WITH_DIR(test_full_database_loses_nothing),
-        WITH_DIR(test_disk_full_loses_nothing),        WITH_DIR(test_corrupt_file_is_set_aside),
+        WITH_DIR(test_an_old_copy_begins_a_new_epoch),
+        WITH_DIR(test_what_finds_no_room_is_a_gap),
+        WITH_DIR(test_a_backup_goes_on_where_hq_is),
+        WITH_DIR(test_full_database_loses_nothing),
+        WITH_DIR(test_disk_full_loses_nothing),
+        WITH_DIR(test_corrupt_file_is_set_aside),
+        WITH_DIR(test_any_damaged_page_loses_nothing_silently),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -76,7 +76,10 @@ struct plan_zone {
     } corners[ZONE_CORNERS_MAX];
     uint8_t corners_n;  /**< 0: by receivers */
     uint32_t receivers; /**< bit set of receiver indices */
-    bool no_track;      /**< nobody is ever reported in here */
+    bool
+        near; /**< by receivers: only what is within a few metres of them, what is farther belongs to
+                    another zone of the same receiver, or to none */
+    bool no_track; /**< nobody is ever reported in here */
 };
 
 /** A campaign: trigger, the product it is about, and what is shown. */

@@ -31,6 +31,10 @@
  * first stands in until the zone was visited; the second is a few metres from a receiver, nearer says no more. */
 #define LEAD_MIN_DB 8
 #define LEAD_MAX_DB 20
+/* Lists: what is "near", about 3 m from a phone of -59 dBm at 1 m. A level beyond this speaks for a zone that is
+ * near as much as it is beyond, at most by the second: then a stronger receiver elsewhere is stronger still. */
+#define NEAR_DBM    (-68)
+#define NEAR_MAX_DB 12
 /* A challenger collects its lead in nats, at most LEAD_MAX so that one wild moment does not decide, less
  * DRIFT, over time; it wins with ENOUGH, not before DWELL. So 1 nat (3 dB between lists) takes two seconds,
  * 4 nats take half a second. */
@@ -214,6 +218,16 @@ static uint32_t weigh(const struct zone_map *m, int nat16)
     return nat16 < ZONE_WEIGHTS ? m->weight[nat16] : 0;
 }
 
+/** How much more a zone that is near is to be believed at this level than its receiver's other zones. */
+static int nearness(int level)
+{
+    int over = level - NEAR_DBM * 16;
+
+    if (over > NEAR_MAX_DB * 16)
+        return NEAR_MAX_DB * 16;
+    return over < -NEAR_MAX_DB * 16 ? -NEAR_MAX_DB * 16 : over;
+}
+
 /** A zone that is a list, as one track hears it. */
 struct list_zone {
     int level;       /**< of its strongest receiver, 1/16 dB */
@@ -273,21 +287,46 @@ static void learn_lead(struct list_zone zones[ZONES_MAX], uint16_t zones_n, stru
         mine->lead_db = (uint8_t)lead_db;
 }
 
+/** Compares zones that are near with what is farther from the same receiver: another zone of it, or no zone, which
+ * is heard at the receiver's own level. */
+static void judge_near(const struct plan *plan, const struct track *t,
+                       struct list_zone zones[ZONES_MAX + 1])
+{
+    uint32_t far = 0;
+
+    zones[OUTSIDE] = (struct list_zone){.slot = TRACK_SLOTS};
+    for (uint16_t z = 0; z < plan->zones_n; z++)
+        if (plan->zones[z].corners_n == 0 && !plan->zones[z].near)
+            far |= plan->zones[z].receivers;
+    for (uint16_t z = 0; z < plan->zones_n; z++) {
+        if (!plan->zones[z].near || zones[z].slot == TRACK_SLOTS)
+            continue;
+        if ((far >> t->receiver[zones[z].slot] & 1) == 0 &&
+            (zones[OUTSIDE].slot == TRACK_SLOTS || zones[z].level > zones[OUTSIDE].level))
+            zones[OUTSIDE] = zones[z];
+        zones[z].level += nearness(zones[z].level);
+    }
+}
+
 static void judge_lists(const struct zone_map *m, const struct plan *plan, const struct levels *v,
                         struct track *t, struct verdict *ret)
 {
-    struct list_zone zones[ZONES_MAX];
+    struct list_zone zones[ZONES_MAX + 1];
     int best = INT_MIN;
 
     for (uint16_t z = 0; z < plan->zones_n; z++)
         zones[z] = hear_list(&plan->zones[z], t, v);
     learn_lead(zones, plan->zones_n, t, v);
-    for (uint16_t z = 0; z < plan->zones_n; z++) {
+    for (uint16_t z = plan->zones_n; z < OUTSIDE; z++)
+        zones[z].slot = TRACK_SLOTS;
+    judge_near(plan, t, zones);
+    for (uint16_t z = 0; z <= OUTSIDE; z++) {
+        if (zones[z].slot == TRACK_SLOTS)
+            continue;
         zones[z].level -= zones[z].lead_db * (16 / 2);
-        if (zones[z].slot < TRACK_SLOTS && zones[z].level > best)
-            best = zones[z].level;
+        best = zones[z].level > best ? zones[z].level : best;
     }
-    for (uint16_t z = 0; z < plan->zones_n; z++) {
+    for (uint16_t z = 0; z <= OUTSIDE; z++) {
         if (zones[z].slot < TRACK_SLOTS)
             ret->mass[z] = weigh(m, (best - zones[z].level) / LIST_DB_PER_NAT);
         ret->total += ret->mass[z];
@@ -429,6 +468,20 @@ static bool challenge(const struct zone_map *m, const struct verdict *v, struct 
     return best == t->challenger && sum >= ENOUGH_NAT_MS && now_ms - t->challenge_ms >= DWELL_MS;
 }
 
+/** Does the receiver that decides stand for another zone that is as good? */
+static bool is_tied(const struct plan *plan, const struct verdict *v, uint16_t best,
+                    uint16_t strongest)
+{
+    uint32_t bit = UINT32_C(1) << strongest;
+
+    if (best == OUTSIDE || (plan->zones[best].receivers & bit) == 0)
+        return false;
+    for (uint16_t z = 0; z < plan->zones_n; z++)
+        if (z != best && (plan->zones[z].receivers & bit) != 0 && v->mass[z] == v->mass[best])
+            return true;
+    return false;
+}
+
 bool zone_decide(const struct zone_map *m, const struct plan *plan,
                  const int16_t offset[RECEIVERS_MAX], struct track *t, int64_t t_us)
 {
@@ -452,6 +505,8 @@ bool zone_decide(const struct zone_map *m, const struct plan *plan,
     for (uint16_t z = 0; z < plan->zones_n; z++)
         if (verdict.mass[z] > verdict.mass[best])
             best = z;
+    if (is_tied(plan, &verdict, best, v.strongest)) /* one receiver cannot tell its zones apart */
+        return false;
     look_us = look_us < LOOK_MS_MAX * NOREN_US_PER_MS ? look_us : LOOK_MS_MAX * NOREN_US_PER_MS;
     if (!challenge(m, &verdict, t, best == OUTSIDE ? NO_INDEX : best,
                    (int)(look_us / NOREN_US_PER_MS), (uint32_t)(t_us / NOREN_US_PER_MS)))

@@ -6,6 +6,9 @@
  * shifts one side (unequal mounting, metal behind the tag) is learnt by being heard on both. Means over the
  * receivers of a zone instead of the strongest were tried: no better, and a zone with a far receiver loses.
  *
+ * One receiver says that somebody is here, and whether near or far (a list that is `near`), and no more: zones that
+ * stand for the same receivers are never claimed by it, and a place on a plane takes three.
+ *
  * Zones that are polygons are compared by how well the points inside them explain all levels at once, silence
  * included: what a power-law path loss predicts for a grid of points is worked out once per plan; the
  * transmitter's own power is estimated away, so the phone's model and a pocket do not matter. A weighted

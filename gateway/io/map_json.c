@@ -94,7 +94,8 @@ static bool read_zone_receivers(const struct plan *p, struct plan_zone *z, const
 
 static bool read_zone(struct plan *p, const struct doc *d)
 {
-    static const char *const keys[] = {"id", "polygon", "receivers", NULL};
+    static const char *const keys[] = {"id", "polygon", "receivers", "near", NULL};
+    struct doc near = doc_member(d, "near");
     struct plan_zone *z = &p->zones[p->zones_n];
     struct doc polygon, receivers, id = doc_member(d, "id");
 
@@ -107,6 +108,9 @@ static bool read_zone(struct plan *p, const struct doc *d)
         return doc_refuse(&id, "\"%s\" is used twice; every zone has its own id", z->id);
     if ((polygon.v != NULL) == (receivers.v != NULL))
         return doc_refuse(d, "needs either polygon or receivers");
+    if (near.v != NULL && (polygon.v != NULL || !json_is_boolean(near.v)))
+        return doc_refuse(&near, "must be true or false, and goes with receivers");
+    z->near = json_is_true(near.v);
     if (polygon.v != NULL ? !read_polygon(z, &polygon) : !read_zone_receivers(p, z, &receivers))
         return false;
     p->zones_n++;

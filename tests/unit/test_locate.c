@@ -243,6 +243,74 @@ static void test_polygon_edges(void UNUSED **state)
     assert_int_equal(zone_at(plan, -0.5, 0), NO_INDEX); /* in line with an edge, not on it */
 }
 
+static void make_one_receiver(int near_zones, int far_zones)
+{
+    snprintf(plan->receivers[0].id, NOREN_ID_SIZE, "till");
+    plan->receivers[0].placed = true;
+    plan->receivers_n = 1;
+    for (int i = 0; i < near_zones + far_zones; i++) {
+        struct plan_zone *z = add_zone(i < near_zones ? "near" : "shop");
+
+        z->id[4] = (char)('0' + i);
+        z->receivers = 1;
+        z->near = i < near_zones;
+    }
+    people_plan(people, NULL, plan);
+}
+
+/* Walks to the receiver and away again: a minute each at these levels. Where was it last? */
+static const char *zone_after(int64_t *t_us, int rssi_dbm)
+{
+    static struct batch out;
+    struct obs o = {.kind = OBS_SIGHTING, .u.sighting.who = {WHO_TAG, "card"}};
+    struct track *t;
+
+    for (int i = 0; i < 120; i++) {
+        o.t_us = *t_us += NOREN_US_PER_S / 2;
+        o.u.sighting.rssi_dbm = (int16_t)(rssi_dbm + i * 7 % 5 - 2);
+        batch_clear(&out);
+        people_step(people, plan, &o, &out);
+    }
+    t = &people->locate.tracks[locate_find(&people->locate, &o.u.sighting.who)];
+    return t->zone == NO_INDEX ? "" : plan->zones[t->zone].id;
+}
+
+/* Near and far, with another zone for what is far and without. */
+static void test_one_receiver_near(void UNUSED **state)
+{
+    int64_t t_us = 0;
+
+    make_one_receiver(1, 1);
+    assert_string_equal(zone_after(&t_us, -85), "shop1");
+    assert_string_equal(zone_after(&t_us, -55), "near0");
+    assert_string_equal(zone_after(&t_us, -68), "near0"); /* at the border it stays */
+    assert_string_equal(zone_after(&t_us, -80), "shop1");
+    plan->zones_n = 0;
+    people_init(people);
+    make_one_receiver(1, 0);
+    assert_string_equal(zone_after(&t_us, -85), "");
+    assert_string_equal(zone_after(&t_us, -55), "near0");
+    assert_string_equal(zone_after(&t_us, -85), "");
+}
+
+/* One receiver that stands for several aisles, or hangs in polygons: presence, and no aisle. */
+static void test_one_receiver_aisles(void UNUSED **state)
+{
+    int64_t t_us = 0;
+
+    make_one_receiver(0, 3);
+    assert_string_equal(zone_after(&t_us, -50), "");
+    assert_string_equal(zone_after(&t_us, -80), "");
+    assert_int_equal(people->locate.tracks_n, 1);
+    plan->zones_n = 0;
+    add_zone("aisle")->corners_n = 3;
+    plan->zones[0].receivers = 0;
+    plan->zones[0].corners[1].x_m = plan->zones[0].corners[2].y_m = 9;
+    people_init(people);
+    people_plan(people, NULL, plan);
+    assert_string_equal(zone_after(&t_us, -50), "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +318,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_flood_evicts_no_member, setup, teardown),
         cmocka_unit_test_setup_teardown(test_members_are_not_evicted_by_tags, setup, teardown),
         cmocka_unit_test_setup_teardown(test_polygon_edges, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_receiver_near, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_receiver_aisles, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -46,7 +46,8 @@ int cmd_checkin(int argc, char **argv)
 int cmd_forget(int argc, char **argv)
 {
     struct ctl_call c;
-    json_t *reply;
+    json_t *reply, *path;
+    size_t i;
     bool ok;
     int rc = ctl_begin(&c, argc, argv, 1, "wants a MEMBER");
 
@@ -58,6 +59,12 @@ int cmd_forget(int argc, char **argv)
         printf("forgotten; receipt %s, %lld stored rows removed\n",
                json_string_value(json_object_get(reply, "receipt")),
                (long long)json_integer_value(json_object_get(reply, "rows")));
+    json_array_foreach(json_object_get(reply, "not_reached"), i, path)
+    {
+        if (ok && !c.json)
+            printf("still in %s: a backup, or a recording that norend may not write; remove it\n",
+                   json_string_value(path));
+    }
     json_decref(reply);
     return ok ? CTL_OK : CTL_FAILED;
 }

@@ -337,6 +337,10 @@ static void take_one(struct bus *b, struct obs *o, int64_t utc_us, int64_t now_u
         b->c.late++;
         return;
     }
+    if (o->kind == OBS_SIGHTING && !engine_admit(b->o.engine, o)) {
+        b->c.unwilling++;
+        return;
+    }
     o->t_us = now_us - age_us;
     if (!order_push(b->order, o))
         b->c.crowded++;
@@ -595,6 +599,7 @@ void bus_print(const struct bus *b, struct json *j)
         {"unknown_receiver", c.unknown_receiver},
         {"unknown_cells", c.unknown_cells},
         {"wrong_clock", c.wrong_clock},
+        {"unwilling", c.unwilling},
         {"late", c.late},
         {"crowded", c.crowded},
         {"sightings_dropped", c.sightings_dropped},

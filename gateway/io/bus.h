@@ -42,6 +42,7 @@ struct bus_counters {
     int64_t unknown_receiver;    /**< messages of a receiver that is not on the map, or is ours */
     int64_t unknown_cells;       /**< readings of a cell that is not in the planogram, or is ours */
     int64_t wrong_clock;         /**< sightings and readings whose sender does not know the time */
+    int64_t unwilling;           /**< sightings of whom our own members document does not admit */
     int64_t late;                /**< of more than ten seconds ago */
     int64_t crowded;             /**< for want of room */
     int64_t sightings_dropped, readings_replaced; /**< receiver: see bus_out.h */

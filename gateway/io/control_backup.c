@@ -1,6 +1,7 @@
 /* The command "backup": a copy of the database while everything goes on. It begins one, or says how far it is:
  * the copy takes as long as the disk needs, an answer must not. */
 #include "io/control.h"
+#include "io/copies.h"
 
 #include <string.h>
 
@@ -18,6 +19,9 @@ bool control_backup(struct control_call *c)
         return doc_refuse(c->doc, "file: wants an absolute path");
     if (file[0] != '\0' && db_backup_start(c->d->db, file, error) != 0)
         return doc_refuse(c->doc, "%s", error);
+    if (file[0] != '\0')
+        (void)copies_note(c->d->config.data_dir, "backup",
+                          file); /* a backup without is better than none */
     state = db_backup_state(c->d->db, &path);
     json_key(c->j, "backup");
     json_open(c->j, '{');

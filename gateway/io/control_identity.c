@@ -6,15 +6,21 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "io/control.h"
+#include "io/copies.h"
+#include "io/log.h"
 #include "io/rfc3339.h"
+#include "noren/cursor.h"
 #include "noren/hex.h"
 #include "noren/wire.h"
 
 /* How far a sender's clock may be ahead of ours. */
 #define AHEAD_US (60 * NOREN_US_PER_S)
+/* Evidence is remembered for longer than any window of time in which it is taken. */
+#define SEEN_S (2 * 900)
 
 static const struct kind {
     const char *name;
@@ -144,28 +150,81 @@ static bool check_proof(struct control_call *c, const struct kind *kind, int64_t
     return doc_id(c->doc, kind->proof, ret_proof);
 }
 
-/* The same evidence once more? Else it is remembered. */
-static bool seen_before(struct norend *d, const char *kind, const char *ref, const char *proof,
-                        int64_t now_us)
+/* --- evidence counts once ------------------------------------------------------------------------- */
+
+/* A row at rest: digest, and until when it is remembered, little-endian. */
+#define SEEN_ROW 16
+
+static void save_seen(struct norend *d, int64_t now_s)
 {
-    uint8_t mac[32], key[8];
+    static uint8_t bytes[CHECKINS_SEEN * SEEN_ROW];
+    struct wr w = wr_init(bytes, sizeof(bytes));
+
+    if (d->engine.vault == NULL)
+        return;
+    for (size_t i = 0; i < CHECKINS_SEEN; i++) {
+        if (d->checkins[i].until_s <= now_s)
+            continue;
+        wr_copy(&w, d->checkins[i].digest, sizeof(d->checkins[i].digest));
+        wr_le(&w, (uint64_t)d->checkins[i].until_s, 8);
+    }
+    if (vault_put(d->engine.vault, ENGINE_CHECKINS_FILE, bytes, w.n) != 0)
+        log_line(LOG_LEVEL_WARNING,
+                 "what has checked in cannot be kept on the disk; after a restart the same "
+                 "evidence would count again for half an hour");
+}
+
+void control_load_checkins(struct norend *d)
+{
+    struct rd r;
+    void *bytes;
+    size_t n;
+
+    if (d->engine.vault == NULL ||
+        vault_get(d->engine.vault, ENGINE_CHECKINS_FILE, &bytes, &n) != 0)
+        return;
+    r = rd_init(bytes, n);
+    for (size_t i = 0; i < CHECKINS_SEEN && i < n / SEEN_ROW; i++) {
+        rd_copy(&r, d->checkins[i].digest, sizeof(d->checkins[i].digest));
+        d->checkins[i].until_s = (int64_t)rd_le(&r, 8);
+    }
+    free(bytes);
+}
+
+/* Keyed, so that the list tells nobody who was here. Without a vault its key is of this boot. */
+static void digest_of(const struct norend *d, const char *text, uint8_t ret[8])
+{
+    uint8_t mac[32];
+
+    if (d->engine.vault != NULL)
+        vault_digest(d->engine.vault, text, mac);
+    else
+        noren_hmac_sha256((const uint8_t *)d->bootid, strlen(d->bootid), (const uint8_t *)text,
+                          strlen(text), mac);
+    memcpy(ret, mac, 8);
+}
+
+/* The same evidence once more? Else it is remembered, also over a restart. */
+static bool seen_before(struct norend *d, const char *kind, const char *ref, const char *proof,
+                        int64_t now_s)
+{
     char text[NOREN_ID_SIZE + CHECKIN_PROOF + 16];
     struct checkin_seen *slot = &d->checkins[0];
-    int n = snprintf(text, sizeof(text), "%s\t%s\t%s", kind, ref, proof);
+    uint8_t key[8];
 
-    noren_hmac_sha256((const uint8_t *)d->bootid, strlen(d->bootid), (const uint8_t *)text,
-                      (size_t)n, mac);
-    memcpy(key, mac, sizeof(key));
+    snprintf(text, sizeof(text), "%s\t%s\t%s", kind, ref, proof);
+    digest_of(d, text, key);
     for (size_t i = 0; i < CHECKINS_SEEN; i++) {
         struct checkin_seen *s = &d->checkins[i];
 
-        if (s->until_us > now_us && memcmp(s->digest, key, sizeof(key)) == 0)
+        if (s->until_s > now_s && memcmp(s->digest, key, sizeof(key)) == 0)
             return true;
-        if (s->until_us < slot->until_us)
+        if (s->until_s < slot->until_s)
             slot = s;
     }
     memcpy(slot->digest, key, sizeof(key));
-    slot->until_us = now_us + 2 * 900 * NOREN_US_PER_S; /* longer than any window */
+    slot->until_s = now_s + SEEN_S;
+    save_seen(d, now_s);
     return false;
 }
 
@@ -176,6 +235,8 @@ bool control_checkin(struct control_call *c)
     struct obs o = {.kind = OBS_CHECKIN, .t_us = clock_boot_us()};
     const struct kind *kind = NULL;
     char proof[CHECKIN_PROOF] = "";
+    enum clock_quality quality;
+    int64_t now_s = clock_utc_us(&quality) / NOREN_US_PER_S;
     struct member who;
     int64_t utc_us = 0;
 
@@ -193,7 +254,7 @@ bool control_checkin(struct control_call *c)
     json_key_bool(c->j, "counted", !who.staff && (who.consent & CONSENT_PRESENCE) != 0);
     if (who.staff) /* no error: nothing is wrong, and nothing is told */
         return true;
-    if (seen_before(c->d, kind->name, o.u.checkin.member_ref, proof, o.t_us)) {
+    if (seen_before(c->d, kind->name, o.u.checkin.member_ref, proof, now_s)) {
         json_key_bool(c->j, "repeated", true);
         return true;
     }
@@ -209,6 +270,7 @@ bool control_forget(struct control_call *c)
 {
     static const char *const keys[] = {"id", "name", "member_ref", NULL};
     struct engine_receipt receipt;
+    struct copies_left left;
     char ref[NOREN_ID_SIZE];
     int64_t now_us = clock_boot_us();
     int rc;
@@ -216,10 +278,19 @@ bool control_forget(struct control_call *c)
     if (!doc_object(c->doc, keys) || !doc_id(c->doc, "member_ref", ref))
         return false;
     rc = engine_forget(&c->d->engine, ref, now_us, &receipt);
+    if (rc == 0)
+        rc = copies_forget(c->d->config.data_dir, ref,
+                           c->d->recorder != NULL ? c->d->record_file : NULL, &left);
     if (rc != 0)
         return doc_refuse(c->doc, "not all is forgotten yet: %s; ask again", strerror(-rc));
     json_key_str(c->j, "receipt", receipt.receipt);
     json_key_str(c->j, "digest", receipt.digest);
     json_key_i64(c->j, "rows", receipt.rows);
+    json_key(c->j, "not_reached");
+    json_open(c->j, '[');
+    for (size_t i = 0; i < left.n && i < COPIES_LEFT_MAX; i++)
+        json_str(c->j, left.path[i]);
+    json_close(c->j, ']');
+    json_key_i64(c->j, "not_reached_n", (int64_t)left.n);
     return true;
 }

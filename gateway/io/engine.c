@@ -276,6 +276,7 @@ int engine_init(struct engine *e, struct engine_plan *plan, struct db *db, struc
     e->deliver = deliver;
     e->deadline_us = NOREN_NEVER_US;
     radio_init(&e->radio);
+    e->rosters = 1;
     shop_init(e->shop);
     engine_set_plan(e, plan, now_us);
     rc = db_restore(db, restore_row, e);

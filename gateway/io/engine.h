@@ -29,6 +29,17 @@ struct engine_plan {
 
 /** Members who were forgotten while documents may still list them: digests, no names. */
 #define ENGINE_FORGOTTEN_MAX 256
+#define ENGINE_CHECKINS_FILE "checkins" /* in the vault; what is in it is the control's */
+
+/** What the members document says about somebody whom another board named; found by the ref's hash. */
+#define ENGINE_KNOWN 256 /* a power of two */
+struct engine_known {
+    char ref[NOREN_ID_SIZE];
+    uint32_t roster; /**< engine.rosters of that moment; 0 = free */
+    bool may;        /**< listed, no staff */
+    uint8_t consent;
+    uint16_t bucket;
+};
 struct engine_forgotten {
     uint8_t digest[VAULT_DIGEST_SIZE];
     bool listed; /**< the document that is being read has him */
@@ -57,6 +68,8 @@ struct engine {
     bool fixtures_dirty[FIXTURES_MAX];
     bool store_dirty;
     int64_t restored, restore_refused; /**< rows at start */
+    uint32_t rosters;                  /**< times that who is known has changed */
+    struct engine_known known[ENGINE_KNOWN];
     enum clock_quality quality;
     struct recorder *recorder; /**< borrowed; NULL = no recording */
     engine_forward_fn
@@ -129,6 +142,11 @@ int engine_members(struct engine *e, const struct jws_key *hq_key, const char *t
  * -errno with a sentence. */
 int engine_open_vault(struct engine *e, const char *data_dir, const char *key_dir,
                       const struct jws_key *hq_key, char ret_error[ENGINE_ERROR_SIZE]);
+
+/** A sighting that another board resolved, by a document that may be older than ours: consent and bucket become
+ * what our own document says. False: our document has nobody of that name, or staff, or there is none; it may
+ * not be used. Tags that carry no member pass. */
+bool engine_admit(struct engine *e, struct obs *o);
 
 /** Removes what is at rest once no key in it is of any use. Call now and then. */
 void engine_expire_members(struct engine *e);

@@ -45,6 +45,12 @@ int engine_forget_unlisted(struct engine *e, int64_t now_us)
 
 #define FORGOTTEN_FILE "forgotten"
 
+/* What lies in the vault beside the document. */
+static bool is_other(const char *name)
+{
+    return strcmp(name, FORGOTTEN_FILE) == 0 || strcmp(name, ENGINE_CHECKINS_FILE) == 0;
+}
+
 /* Is a member of the document one who was forgotten? (roll.unwanted) */
 static bool is_forgotten(void *user, const char *member_ref)
 {
@@ -143,6 +149,8 @@ int engine_forget(struct engine *e, const char *member_ref, int64_t now_us,
     engine_feed(e, &o);
     (void)members_forget(&e->radio.members, member_ref);
     (void)tags_forget(&e->radio.tags, member_ref);
+    e->rosters++;
+    explicit_bzero(e->known, sizeof(e->known));
     rc = remember_forgotten(e, member_ref);
     if (rc == 0)
         rc = db_forget_member(e->db, member_ref, now_us, &ret->rows);
@@ -168,6 +176,39 @@ static uint32_t first_useful_date(void)
     return quality == CLOCK_SYNCED ? noren_utc_date(utc_us / NOREN_US_PER_S - NOREN_STEP_S) : 0;
 }
 
+/* FNV-1a: only a place in a table. */
+static size_t place_of(const char *ref)
+{
+    uint32_t h = 2166136261U;
+
+    for (; *ref != '\0'; ref++)
+        h = (h ^ (uint8_t)*ref) * 16777619U;
+    return (h ^ h >> 16) & (ENGINE_KNOWN - 1);
+}
+
+bool engine_admit(struct engine *e, struct obs *o)
+{
+    const struct who *who = &o->u.sighting.who;
+    struct engine_known *k = &e->known[place_of(who->ref)];
+    struct member m;
+
+    if (who->kind != WHO_MEMBER)
+        return true;
+    /* a list is searched from its beginning: once a member and document, not once a sighting */
+    if (k->roster != e->rosters || strcmp(k->ref, who->ref) != 0) {
+        *k = (struct engine_known){.roster = e->rosters};
+        memcpy(k->ref, who->ref, sizeof(k->ref));
+        if (members_find(&e->radio.members, who->ref, &m)) {
+            k->may = !m.staff;
+            k->consent = m.consent;
+            k->bucket = m.bucket;
+        }
+    }
+    o->u.sighting.consent = k->consent;
+    o->u.sighting.bucket = k->bucket;
+    return k->may;
+}
+
 static void put_in_force(struct engine *e)
 {
     enum clock_quality quality;
@@ -175,6 +216,7 @@ static void put_in_force(struct engine *e)
 
     memcpy(e->roll_beacons, e->roll.beacons, sizeof(e->roll_beacons));
     e->roll_beacons_n = e->roll.beacons_n;
+    e->rosters++;
     roll_use(&e->roll, &e->radio);
     radio_clock(&e->radio, utc_us, quality);
     release_forgotten(e);
@@ -234,14 +276,14 @@ static bool keep_in_force(void *user, const char *name)
     const struct engine *e = user;
     struct roll_head h;
 
-    return strcmp(name, FORGOTTEN_FILE) == 0 ||
+    return is_other(name) ||
            (read_name(name, &h) && e->roll.in_force && h.revision == e->roll.revision);
 }
 
 static bool keep_none(void *user, const char *name)
 {
     (void)user;
-    return strcmp(name, FORGOTTEN_FILE) == 0;
+    return is_other(name);
 }
 
 /* Says once what goes wrong; the members in force do not depend on it. */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
+#include "io/copies.h"
 #include "io/log.h"
 #include "io/plan_json.h"
 #include "noren/topic.h"
@@ -224,6 +225,7 @@ static int open_vault(struct norend *d)
         log_line(LOG_LEVEL_ERROR, "%s", error);
         return rc;
     }
+    control_load_checkins(d);
     if (error[0] != '\0')
         log_line(LOG_LEVEL_WARNING, "%s; headquarters will send it again", error);
     if (e->roll.in_force)
@@ -324,6 +326,8 @@ int norend_start(struct norend *d, struct engine_plan *plan)
     if (rc == 0) {
         what = d->record_file;
         rc = d->record_file != NULL ? recorder_open(&d->recorder, d->record_file) : 0;
+        if (rc == 0 && d->record_file != NULL) /* who is to be forgotten is in it too */
+            rc = copies_note(d->config.data_dir, "recording", d->record_file);
         d->engine.recorder = d->recorder;
     }
     if (rc == 0) {

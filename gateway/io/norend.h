@@ -23,7 +23,7 @@
 #define CHECKIN_PROOF 48
 struct checkin_seen {
     uint8_t digest[8];
-    int64_t until_us;
+    int64_t until_s; /**< UTC */
 };
 
 struct norend {
@@ -58,6 +58,9 @@ struct norend {
     struct checkin_seen checkins[CHECKINS_SEEN];
     int64_t next_second_us, next_minute_us, next_beacon_us;
 };
+
+/** Takes back what had checked in before a restart; after the vault was opened (control_identity.c). */
+void control_load_checkins(struct norend *d);
 
 /** Reads everything in the folder `dir`; logs file, line and remedy. 0 or -errno. */
 int norend_configure(struct norend *d, const char *dir, struct engine_plan *ret_plan);

@@ -186,33 +186,54 @@ static int copy_without(const char *from, FILE *to, const char *ref)
     return r;
 }
 
-int recorder_forget(struct recorder *rec, const char *member_ref)
+/* Puts a recording without the name in the place of the one with it; *ret_f stands at its end. */
+static int write_without(const char *path, const char *member_ref, FILE **ret_f)
 {
-    size_t n = strlen(rec->path) + 8;
+    size_t n = strlen(path) + 8;
     char *draft = malloc(n);
     FILE *f = NULL;
-    int fd, r = recorder_flush(rec);
+    int fd, r = 0;
 
     if (draft == NULL)
         return -ENOMEM;
-    snprintf(draft, n, "%s.draft", rec->path);
-    fd = r == 0 ? open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640) : -1;
-    if (r == 0 && (fd < 0 || (f = fdopen(fd, "w")) == NULL))
+    snprintf(draft, n, "%s.draft", path);
+    fd = open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+    if (fd < 0 || (f = fdopen(fd, "w")) == NULL)
         r = -errno;
     if (r == 0)
-        r = copy_without(rec->path, f, member_ref);
-    if (r == 0 && rename(draft, rec->path) != 0)
+        r = copy_without(path, f, member_ref);
+    if (r == 0 && rename(draft, path) != 0)
         r = -errno;
-    if (r == 0) {
-        (void)fclose(rec->f);
-        rec->f = f; /* goes on at its end */
-    } else if (f != NULL) {
+    if (r == 0)
+        *ret_f = f;
+    else if (f != NULL)
         (void)fclose(f);
-    }
     if (r != 0 && fd >= 0)
         (void)unlink(draft);
     free(draft);
     return r;
+}
+
+int record_forget(const char *path, const char *member_ref)
+{
+    FILE *f = NULL;
+    int r = write_without(path, member_ref, &f);
+
+    return r == 0 && fclose(f) != 0 ? -EIO : r;
+}
+
+int recorder_forget(struct recorder *rec, const char *member_ref)
+{
+    FILE *f = NULL;
+    int r = recorder_flush(rec);
+
+    if (r == 0)
+        r = write_without(rec->path, member_ref, &f);
+    if (r != 0)
+        return r;
+    (void)fclose(rec->f);
+    rec->f = f; /* goes on at its end */
+    return 0;
 }
 
 int recorder_flush(struct recorder *rec)

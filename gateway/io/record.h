@@ -46,6 +46,9 @@ int recorder_obs(struct recorder *rec, const struct obs *o, const struct plan *p
  * forgotten. 0 or -errno: the recording is as before. */
 int recorder_forget(struct recorder *rec, const char *member_ref);
 
+/** The same with a recording that has ended. */
+int record_forget(const char *path, const char *member_ref);
+
 /** Hands what is buffered to the kernel; about once a second. */
 int recorder_flush(struct recorder *rec);
 

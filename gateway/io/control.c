@@ -228,7 +228,11 @@ static void print_banks(const struct norend *d, struct json *j)
             counters = adc_counters(adc);
         json_open(j, '{');
         json_key_str(j, "bank", d->config.board.banks[i].id);
-        json_key_str(j, "sampling", adc != NULL ? adc_mode(adc) : "not open");
+        json_key_str(j, "sampling",
+                     adc != NULL                    ? adc_mode(adc)
+                     : d->sources.iio[i] != NULL    ? "by the kernel"
+                     : d->sources.serial[i] != NULL ? "by shelf nodes"
+                                                    : "not open");
         json_key_i64(j, "frames_good", counters.frames_good);
         json_key_i64(j, "frames_refused", counters.frames_refused);
         json_close(j, '}');

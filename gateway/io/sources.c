@@ -36,6 +36,32 @@ static void watch(struct sources *s, int fd)
     (void)epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &e);
 }
 
+static int open_bank(struct sources *s, int i, const uint16_t *cells)
+{
+    const struct board *b = &s->config->board;
+    int rc = 0;
+
+    switch (b->banks[i].kind) {
+    case BANK_GPIO:
+    case BANK_SIM:
+        rc = adc_open(&s->adc[i], &b->banks[i], cells, s->sim);
+        if (rc == 0)
+            watch(s, adc_fd(s->adc[i]));
+        break;
+    case BANK_IIO:
+        rc = sysfs_open(&s->iio[i], b, &b->banks[i], cells);
+        if (rc == 0)
+            watch(s, sysfs_fd(s->iio[i]));
+        break;
+    case BANK_SERIAL:
+        rc = serial_open(&s->serial[i], b->banks[i].devices[0]);
+        if (rc == 0 && serial_fd(s->serial[i]) >= 0)
+            watch(s, serial_fd(s->serial[i]));
+        break;
+    }
+    return rc;
+}
+
 static void open_banks(struct sources *s, const struct plan *plan)
 {
     const struct board *b = &s->config->board;
@@ -54,12 +80,10 @@ static void open_banks(struct sources *s, const struct plan *plan)
                 s->problems[i], sizeof(s->problems[i]),
                 "bank %s: %d of %d cells are in no plate of planogram.json; name the cells alike",
                 b->banks[i].id, b->banks[i].cells_n - known, b->banks[i].cells_n);
-        rc = adc_open(&s->adc[i], &b->banks[i], cells, s->sim);
-        if (rc == 0)
-            watch(s, adc_fd(s->adc[i]));
+        rc = open_bank(s, i, cells);
         if (rc != 0)
             problem(s, i, "bank ", b->banks[i].id, rc, bank_remedy(rc));
-        else if (s->problems[i][0] == '\0' && adc_degraded(s->adc[i]) != NULL)
+        else if (s->problems[i][0] == '\0' && s->adc[i] != NULL && adc_degraded(s->adc[i]) != NULL)
             snprintf(s->problems[i], sizeof(s->problems[i]), "bank %s: %s", b->banks[i].id,
                      adc_degraded(s->adc[i]));
     }
@@ -110,6 +134,9 @@ int sources_open(struct sources *s, const struct config *config, const struct pl
     if (s->ble != NULL)
         watch(s, ble_fd(s->ble));
     open_banks(s, plan);
+    if (config->board.thermometers_n > 0 &&
+        sysfs_open(&s->thermometers, &config->board, NULL, NULL) == 0)
+        watch(s, sysfs_fd(s->thermometers));
     return 0;
 }
 
@@ -118,6 +145,10 @@ static void close_banks(struct sources *s)
     for (int i = 0; i < BOARD_BANKS_MAX; i++) {
         adc_close(s->adc[i]);
         s->adc[i] = NULL;
+        sysfs_close(s->iio[i]);
+        s->iio[i] = NULL;
+        serial_close(s->serial[i]);
+        s->serial[i] = NULL;
     }
 }
 
@@ -162,6 +193,15 @@ static void feed_packets(struct sources *s, struct engine *e, enum board_radio_k
     }
 }
 
+static void feed_files(struct sysfs *files, struct engine *e)
+{
+    struct obs obs[READ_MAX];
+    int n = files != NULL ? sysfs_read(files, obs, READ_MAX) : 0;
+
+    for (int i = 0; i < n; i++)
+        engine_sense(e, &obs[i]);
+}
+
 void sources_read(struct sources *s, struct engine *e)
 {
     struct ble_packet packets[READ_MAX];
@@ -179,7 +219,28 @@ void sources_read(struct sources *s, struct engine *e)
             if (obs[o].u.cell.cell != NO_INDEX)
                 engine_sense(e, &obs[o]);
         }
+        feed_files(s->iio[i], e);
+        n = s->serial[i] != NULL ? serial_read(s->serial[i], packets, READ_MAX) : 0;
+        for (int p = 0; p < n; p++) /* a wire is no place: the receiver does not matter */
+            engine_packet(e, 0, packets[p].t_us, packets[p].bytes, packets[p].n);
     }
+    feed_files(s->thermometers, e);
+}
+
+/* A port that was pulled and is back, or gone. */
+static void tick_serial(struct sources *s, int i)
+{
+    const struct board_bank *bank = &s->config->board.banks[i];
+    const char *what;
+
+    if (serial_tick(s->serial[i]))
+        watch(s, serial_fd(s->serial[i]));
+    what = serial_problem(s->serial[i]);
+    s->problems[i][0] = '\0';
+    if (what != NULL)
+        snprintf(s->problems[i], sizeof(s->problems[i]),
+                 "bank %s: %s: %s; plug it in, or name the right device in the board file",
+                 bank->id, bank->devices[0], what);
 }
 
 const char *sources_tick(struct sources *s, int64_t now_us)
@@ -187,6 +248,9 @@ const char *sources_tick(struct sources *s, int64_t now_us)
     char now[SOURCES_PROBLEM_SIZE], *noted = s->problems[PROBLEM_BLE];
     const char *what;
 
+    for (int i = 0; i < BOARD_BANKS_MAX; i++)
+        if (s->serial[i] != NULL)
+            tick_serial(s, i);
     if (s->ble == NULL)
         return NULL;
     ble_tick(s->ble, now_us);
@@ -239,6 +303,7 @@ bool sources_alive(struct sources *s, int64_t now_us)
 void sources_close(struct sources *s)
 {
     close_banks(s);
+    sysfs_close(s->thermometers);
     ble_close(s->ble);
     sim_close(s->sim);
     if (s->epoll_fd > 0)

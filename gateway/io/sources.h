@@ -10,7 +10,9 @@
 #include "io/ble.h"
 #include "io/config.h"
 #include "io/engine.h"
+#include "io/serial.h"
 #include "io/sim.h"
+#include "io/sysfs.h"
 
 #define SOURCES_PROBLEM_SIZE 512
 
@@ -20,7 +22,10 @@ struct sources {
     struct ble *ble; /**< NULL: no real radio, or not open */
     struct sim *sim; /**< NULL: nothing on this board is simulated */
     struct adc *adc[BOARD_BANKS_MAX];
-    uint16_t receivers[BOARD_RADIOS_MAX]; /**< the plan's index of each radio of the board */
+    struct sysfs *iio[BOARD_BANKS_MAX];     /**< banks that the kernel reads */
+    struct serial *serial[BOARD_BANKS_MAX]; /**< banks of shelf nodes at a wire */
+    struct sysfs *thermometers;             /**< NULL: none */
+    uint16_t receivers[BOARD_RADIOS_MAX];   /**< the plan's index of each radio of the board */
     char problems[BOARD_BANKS_MAX + 2][SOURCES_PROBLEM_SIZE]; /**< "" = fine: banks, ble, sim */
     char ble_said[SOURCES_PROBLEM_SIZE]; /**< the complaint that sources_tick returned last */
     uint32_t turns[BOARD_BANKS_MAX]; /**< of the sampling threads, when one of them last moved */

@@ -108,7 +108,7 @@ static void tell(struct rig *r, const char *sensor, int32_t mc)
 {
     struct obs o = {.t_us = r->now_us, .kind = OBS_TEMPERATURE};
 
-    strcpy(o.u.temperature.sensor, sensor);
+    snprintf(o.u.temperature.sensor, sizeof(o.u.temperature.sensor), "%s", sensor);
     o.u.temperature.temperature_mc = mc;
     rig_feed(r, &o);
 }

@@ -210,6 +210,36 @@ static void print_members(const char *before, const json_t *object)
     }
 }
 
+/* "desired planogram 1795 in force", and why a later one is not. */
+static void print_desired(const json_t *status)
+{
+    const char *kind;
+    json_t *b;
+
+    if (json_integer_value(json_object_get(status, "members_revision")) >= 0)
+        printf("desired %-14s revision %lld in force\n", "members",
+               (long long)json_integer_value(json_object_get(status, "members_revision")));
+    json_object_foreach(json_object_get(status, "desired"), kind, b)
+    {
+        const json_t *revision = json_object_get(b, "revision");
+        const json_t *refused = json_object_get(b, "refused"),
+                     *trial = json_object_get(b, "trial_revision");
+
+        if (json_is_integer(revision))
+            printf("desired %-14s revision %lld in force\n", kind,
+                   (long long)json_integer_value(revision));
+        else
+            printf("desired %-14s of the configuration folder\n", kind);
+        if (trial != NULL)
+            printf("desired %-14s revision %lld on trial\n", kind,
+                   (long long)json_integer_value(trial));
+        if (refused != NULL)
+            printf("desired %-14s revision %lld REFUSED: %s\n", kind,
+                   (long long)json_integer_value(json_object_get(refused, "revision")),
+                   json_string_value(json_object_get(refused, "error")));
+    }
+}
+
 int cmd_status(int argc, char **argv)
 {
     struct ctl_call c;
@@ -228,7 +258,9 @@ int cmd_status(int argc, char **argv)
     } else if (status != NULL) {
         print_members("", status);
         print_members("", json_object_get(status, "counters"));
+        print_members("uplink ", json_object_get(status, "uplink"));
         print_members("local ", json_object_get(status, "local"));
+        print_desired(status);
         json_array_foreach(json_object_get(status, "banks"), i, bank)
             printf("bank %-17s %s, %lld frames, %lld refused\n",
                    json_string_value(json_object_get(bank, "bank")),

@@ -22,6 +22,7 @@
 #include "hq/command.h"
 #include "hq/desired.h"
 #include "hq/log.h"
+#include "hq/operator.h"
 #include "hq/publish.h"
 #include "hq/utc.h"
 #include "io/file.h"
@@ -427,6 +428,8 @@ int main(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "ca") == 0)
         return ca_main(argc - 1, argv + 1);
+    if (argc > 1 && strcmp(argv[1], "command") == 0)
+        return operator_main(argc - 1, argv + 1);
     if (argc > 1 && strcmp(argv[1], "device") == 0)
         return device_main(argc - 1, argv + 1);
     int code = read_arguments(argc, argv, &config, &check);

@@ -388,6 +388,7 @@ static int print_parts(const json_t *all, int64_t revision, struct roster_parts 
         json_t *part = json_pack("{s:I,s:o}", "revision", (json_int_t)revision, "members",
                                  slice(members, &members_at, &room));
 
+        json_object_set(part, "to", json_object_get(all, "to"));
         json_object_set_new(part, "tags", slice(tags, &tags_at, &room));
         if (ret->n == 0) {
             json_object_set(part, "sensors", json_object_get(all, "sensors"));
@@ -410,6 +411,19 @@ static int print_parts(const json_t *all, int64_t revision, struct roster_parts 
     return 0;
 }
 
+/* "tenant/store/gateway": nobody else takes it. */
+static json_t *addressee(struct store *s, int64_t gateway_id)
+{
+    json_t *rows = store_rows(s,
+                              "SELECT tenant || '/' || store || '/' || gateway AS name FROM gateway"
+                              " WHERE id = ?",
+                              "i", gateway_id);
+    json_t *name = json_incref(json_object_get(json_array_get(rows, 0), "name"));
+
+    json_decref(rows);
+    return name;
+}
+
 int roster_print(const struct roster *r, struct store *s, int64_t gateway_id,
                  const char *store_name, int64_t utc_s, struct roster_parts *ret)
 {
@@ -427,6 +441,7 @@ int roster_print(const struct roster *r, struct store *s, int64_t gateway_id,
     json_object_set_new(all, "beacons", bundle_things(r, r->beacons, beacon_keys, store_name));
     if (r->store_key != NULL)
         json_object_set(all, "store_key", r->store_key);
+    json_object_set_new(all, "to", addressee(s, gateway_id));
     char *text = json_dumps(all, JSON_COMPACT);
     int64_t revision = -ENOMEM;
     int rc;

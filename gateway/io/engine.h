@@ -71,6 +71,7 @@ struct engine {
     uint32_t rosters;                  /**< times that who is known has changed */
     struct engine_known known[ENGINE_KNOWN];
     enum clock_quality quality;
+    const char *us;            /**< "tenant/store/gateway": whose members are taken; borrowed */
     struct recorder *recorder; /**< borrowed; NULL = no recording */
     engine_forward_fn
         *forward; /**< what this board hears and weighs goes there; NULL: to its brain */

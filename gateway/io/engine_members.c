@@ -239,6 +239,7 @@ static int take_part(struct engine *e, const struct jws_key *hq_key, const char 
         return rc;
     }
     e->roll.first_date = first_useful_date();
+    e->roll.us = e->us;
     e->roll.unwanted = is_forgotten;
     e->roll.user = e;
     rc = roll_read(&e->roll, json, json_n, why);

@@ -276,7 +276,7 @@ static int start_bus(struct norend *d)
 
 int norend_start(struct norend *d, struct engine_plan *plan)
 {
-    static char root[3 * NOREN_ID_SIZE + 16];
+    static char root[3 * NOREN_ID_SIZE + 16], us[BUNDLE_TO_SIZE];
     static const char *const subscribe[] = {"ack", "desired/#", "cmd/#", NULL};
     struct relay_options relay = {.host = d->config.mqtt.host,
                                   .port = d->config.mqtt.port,
@@ -296,6 +296,7 @@ int norend_start(struct norend *d, struct engine_plan *plan)
     d->started_us = clock_boot_us();
     snprintf(root, sizeof(root), NOREN_TOPIC_ROOT, d->config.tenant, d->config.store,
              d->config.gateway);
+    snprintf(us, sizeof(us), "%s/%s/%s", d->config.tenant, d->config.store, d->config.gateway);
     (void)mkdir(d->config.data_dir, 0750); /* usually there; what follows says if it is not */
     (void)mkdir(d->config.run_dir, 0750);
     if (rc == 0) {
@@ -338,6 +339,7 @@ int norend_start(struct norend *d, struct engine_plan *plan)
     }
     if (rc == 0) {
         what = "members at rest";
+        d->engine.us = us;
         rc = open_vault(d);
     }
     if (rc == 0) {

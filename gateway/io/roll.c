@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "io/bundle.h"
 #include "io/doc.h"
 #include "noren/hex.h"
 
@@ -165,9 +166,9 @@ static bool read_sensor(const struct doc *d, struct radio_sensor *ret)
 static bool read_head(const struct doc *d, struct roll_head *ret, int64_t *ret_members,
                       int64_t *ret_tags)
 {
-    static const char *const keys[] = {"$schema",   "revision", "part",      "parts",
-                                       "members_n", "tags_n",   "members",   "tags",
-                                       "sensors",   "beacons",  "store_key", NULL};
+    static const char *const keys[] = {"$schema",   "to",        "revision", "part", "parts",
+                                       "members_n", "tags_n",    "members",  "tags", "sensors",
+                                       "beacons",   "store_key", NULL};
     struct doc members, tags, part = doc_member(d, "part"), members_n = doc_member(d, "members_n");
     struct roll_head h = {.part = 0, .parts = 1};
 
@@ -310,12 +311,26 @@ static int begin(struct roll *r, const struct roll_head *h, int64_t members_n, i
     return 0;
 }
 
+/* A signed document is good for whom it names: nobody can give one store's members to another. */
+static bool is_for_us(const struct roll *r, const struct doc *d)
+{
+    struct doc to = doc_member(d, "to");
+    const char *text = json_string_value(to.v);
+
+    if (r->us == NULL || (text != NULL && bundle_is_for(text, r->us)))
+        return true;
+    return doc_refuse(&to, "names \"%.120s\", and this is %s", text != NULL ? text : "nobody",
+                      r->us);
+}
+
 static int take(struct roll *r, const struct doc *d)
 {
     struct roll_head h = {.parts = 0};
     int64_t members_n = 0, tags_n = 0;
     int rc = 0;
 
+    if (!is_for_us(r, d))
+        return -EPERM;
     if (!read_head(d, &h, &members_n, &tags_n))
         return -EINVAL;
     if (r->head.parts > 0 && h.revision < r->head.revision) {

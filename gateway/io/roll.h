@@ -44,12 +44,14 @@ struct roll {
     int64_t revision;      /**< ... with this revision; this and older ones are not read again */
     /** Settings, kept by roll_free(): keys of UTC dates before this one are left out; 0 = none are. */
     uint32_t first_date;
+    /** "tenant/store/gateway": what is for somebody else is refused, and what names nobody; NULL = not looked at. */
+    const char *us;
     /** Who is left out with all tags, because they were forgotten; NULL = nobody. */
     bool (*unwanted)(void *user, const char *member_ref);
     void *user;
 };
 
-/** Reads one part: {"revision":N,"part":I,"parts":N,"members_n":N,"tags_n":N,
+/** Reads one part: {"to":"tenant/store/gateway","revision":N,"part":I,"parts":N,"members_n":N,"tags_n":N,
  *  "members":[{"member_ref","consent":["presence",...],"bucket":N,"staff":true,
  *   "day_keys":{"YYYYMMDD":"32 hex digits"}}],
  *  "tags":[{"tag","member_ref","consent","bucket","staff","eid_key":"32 hex digits","k":N,"offset_s":N} or
@@ -59,7 +61,7 @@ struct roll {
  *  "beacons":[{"beacon","key":"32 hex digits"}]}
  * members_n and tags_n are of all parts together. A later revision than that of the parts so far begins
  * anew. Returns 1: all parts are there; 0: more are to come, or it was there already, or is of the revision
- * in force; -ESTALE: an older revision; -EINVAL or -ENOMEM: nothing is left of this revision, its parts must come again. A sentence in
+ * in force; -ESTALE: an older revision; -EPERM: for somebody else; -EINVAL or -ENOMEM: nothing is left of this revision, its parts must come again. A sentence in
  * `ret_error` when negative. */
 int roll_read(struct roll *r, const char *json, size_t n, char ret_error[PLAN_ERROR_SIZE]);
 

@@ -356,6 +356,93 @@ static void test_clock_correction(void **state)
 }
 
 /* The database fails in the middle: the group is dropped whole, and what is sent again is stored. */
+/* The same count with a time of the gateway's own. */
+static const char *stock_at(const char *epoch, long long seq, int count, const char *time,
+                            const char *clock)
+{
+    static char text[2048];
+    char *at;
+
+    snprintf(text, sizeof(text), "%s", stock(epoch, seq, count));
+    at = strstr(text, "2026-11-21T09:00:00.000001Z");
+    memcpy(at, time, strlen("2026-11-21T09:00:00.000001Z"));
+    at = strstr(text, "\"clock\":\"synced\"");
+    snprintf(at, sizeof(text) - (size_t)(at - text), "\"clock\":\"%s\"%s", clock,
+             strstr(stock(epoch, seq, count), ",\"data\""));
+    return text;
+}
+
+/* Order is (epoch, seq) alone. A gateway whose clock ran a year ahead, or stood in 1970, and was put right says later what
+ * it counted later, and an epoch that began with a wrong clock is still the later one. */
+static void test_a_wrong_clock_changes_no_order(void **state)
+{
+    struct fixture *f = *state;
+    char birth[400];
+
+    send_text(f, ROOT "/evt/stock",
+              stock_at(EPOCH_A, 1, 10, "2027-11-21T09:00:00.000001Z", "held"));
+    send_text(f, ROOT "/evt/stock",
+              stock_at(EPOCH_A, 2, 9, "2026-11-21T09:00:05.000001Z", "synced"));
+    commit(f);
+    assert_int_equal(on_shelf(f), 9);
+    /* what comes late, out of order, with a later time, is still older */
+    send_text(f, ROOT "/evt/stock",
+              stock_at(EPOCH_A, 4, 7, "2026-11-21T09:00:07.000001Z", "synced"));
+    send_text(f, ROOT "/evt/stock", stock_at(EPOCH_A, 3, 8, "2030-01-01T00:00:00.000001Z", "held"));
+    commit(f);
+    assert_int_equal(on_shelf(f), 7);
+    assert_int_equal(acked(f, EPOCH_A), 4);
+    /* a new epoch, whose clock says that it was before the old one */
+    snprintf(birth, sizeof(birth),
+             "{\"online\":true,\"session\":\"s2\",\"bootid\":\"b\",\"epoch\":\"%s\","
+             "\"prev_epoch\":\"%s\",\"seq_head\":1,\"version\":\"0\",\"clock\":\"held\"}",
+             EPOCH_B, EPOCH_A);
+    send_text(f, ROOT "/state/gateway", birth);
+    send_text(f, ROOT "/evt/stock", stock_at(EPOCH_B, 1, 3, "2020-01-01T00:00:00.000001Z", "held"));
+    commit(f);
+    assert_int_equal(on_shelf(f), 3);
+    /* the correction moves what is known of the boot, and no count */
+    send_text(
+        f, ROOT "/evt/gateway",
+        cloud(EPOCH_B, 2, "gateway.clock", "{\"bootid\":\"b\",\"offset_us\":1795251600000000}"));
+    send_text(f, ROOT "/evt/stock",
+              stock_at(EPOCH_A, 5, 99, "2031-01-01T00:00:00.000001Z", "held"));
+    commit(f);
+    assert_int_equal(on_shelf(f), 3);
+    assert_int_equal(acked(f, EPOCH_B), 2);
+    assert_int_equal(store_int(&f->store, -1,
+                               "SELECT count(*) FROM (SELECT seq, lag(seq) OVER (PARTITION BY epoch"
+                               " ORDER BY seq) AS before FROM events) WHERE before >= seq",
+                               ""),
+                     0);
+}
+
+/* A correction reaches the events of its gateway's boot, and of no other gateway that has a boot of that name. */
+static void test_a_correction_is_for_its_gateway(void **state)
+{
+    struct fixture *f = *state;
+    const char *other;
+    char text[2048], *at;
+
+    send_text(f, ROOT "/evt/stock",
+              stock_at(EPOCH_A, 1, 1, "1970-01-01T00:00:01.000001Z", "floor"));
+    other = stock_at(EPOCH_B, 1, 1, "1970-01-01T00:00:01.000001Z", "floor");
+    snprintf(text, sizeof(text), "%s", other);
+    at = strstr(text, "/s1/gw1");
+    memcpy(at, "/s1/gw2", strlen("/s1/gw2"));
+    send_text(f, "noren/1/acme/s1/gw2/evt/stock", text);
+    send_text(
+        f, ROOT "/evt/gateway",
+        cloud(EPOCH_A, 2, "gateway.clock", "{\"bootid\":\"b\",\"offset_us\":1795251600000000}"));
+    commit(f);
+    assert_int_equal(
+        store_int(&f->store, -1, "SELECT utc_us FROM events WHERE gateway = 'gw1' AND seq = 1", ""),
+        1795251600000005);
+    assert_int_equal(
+        store_int(&f->store, -1, "SELECT utc_us FROM events WHERE gateway = 'gw2' AND seq = 1", ""),
+        1000001);
+}
+
 static void test_failed_commit_keeps_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -396,6 +483,8 @@ int main(void)
         TEST(test_refusals),
         TEST(test_presence),
         TEST(test_clock_correction),
+        TEST(test_a_wrong_clock_changes_no_order),
+        TEST(test_a_correction_is_for_its_gateway),
         TEST(test_failed_commit_keeps_nothing),
     };
 

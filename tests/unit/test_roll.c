@@ -52,6 +52,21 @@ static void use(struct roll *r, struct radio *radio)
     radio_clock(radio, UTC_US, CLOCK_SYNCED);
 }
 
+static void test_only_ours(void **state UNUSED)
+{
+    static struct roll r;
+    char error[PLAN_ERROR_SIZE];
+
+    r.us = "t1/s1/gw1";
+    assert_int_equal(read_part(&r, "{'to':'t1/s2/gw1','revision':1,'members':[]}", error), -EPERM);
+    assert_non_null(strstr(error, "to: names \"t1/s2/gw1\", and this is t1/s1/gw1"));
+    assert_int_equal(read_part(&r, "{'revision':1,'members':[]}", error), -EPERM);
+    assert_int_equal(read_part(&r, "{'to':7,'revision':1,'members':[]}", error), -EPERM);
+    assert_int_equal(read_part(&r, "{'to':'t1/s1/gw10','revision':1,'members':[]}", error), -EPERM);
+    assert_int_equal(read_part(&r, "{'to':'t1/s1/gw1','revision':1,'members':[]}", error), 1);
+    roll_free(&r);
+}
+
 static void test_whole(void **state UNUSED)
 {
     static struct roll r;
@@ -304,9 +319,9 @@ static void test_members_parts(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_whole),         cmocka_unit_test(test_parts),
-        cmocka_unit_test(test_left_out),      cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_members_parts),
+        cmocka_unit_test(test_only_ours), cmocka_unit_test(test_whole),
+        cmocka_unit_test(test_parts),     cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_bad),       cmocka_unit_test(test_members_parts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,6 +29,7 @@
 #define PRIOR_PAIR     0.02 /* two products in one movement */
 #define PRIOR_SWAP     0.01 /* one taken while another is put */
 #define PRIOR_ABSENT   0.02 /* more than the ledger has there */
+#define PRIOR_NOTHING  1    /* of a hand that came and went */
 #define PRIOR_IN_HAND  4    /* a gain of what somebody has in the hand is a put-back */
 #define PRIOR_ANYTHING 0.05
 #define ANYTHING_MG    1e6
@@ -57,6 +58,12 @@ struct judgement {
     double total;                                  /* of exp(log_posterior - scale) */
     double scale;
     double pieces[PLATE_FACINGS_MAX][3]; /* log_posterior of the numbers tried; -1e9: not */
+    /* Second pass: what is booked, and how much of `total` says the same of each facing. */
+    bool compares;
+    int32_t booked[PLATE_FACINGS_MAX];
+    double same[PLATE_FACINGS_MAX];
+    double instead[PLATE_FACINGS_MAX]; /* log_posterior of the best that says otherwise */
+    struct count_doubt *doubts;
 };
 
 static double square(double x)
@@ -139,6 +146,8 @@ static double place_likelihood(const struct judgement *j, const struct hypothesi
         size += fabs(mass);
         variance += square(mass * place_sd_mm(j->plate, h->parts[i].facing));
     }
+    for (uint8_t i = 0; h->n == 0 && i < j->plate->facings_n; i++)
+        size = fmax(size, (double)j->plate->facings[i].unit_mass_mg);
     /* Density of the moment, in units of what the span allows. */
     density = exp(-square(seen->moment_mgmm - moment) / variance / 2) / sqrt(TAU * variance);
     return log((1 - PLACE_WRONG) * density * size * seen->span_mm + PLACE_WRONG);
@@ -152,9 +161,30 @@ static double judge(const struct judgement *j, const struct hypothesis *h, doubl
     return -square(residual / spread) / 2 - log(spread) + place_likelihood(j, h) + log(prior);
 }
 
+/* Adds a hypothesis's share to each facing that it sees as the books will. */
+static void compare(struct judgement *j, const struct hypothesis *h)
+{
+    for (uint8_t f = 0; f < j->plate->facings_n; f++) {
+        int32_t quantity = 0;
+
+        for (uint8_t i = 0; i < h->n; i++)
+            quantity += h->parts[i].facing == f ? h->parts[i].quantity : 0;
+        if (quantity == j->booked[f]) {
+            j->same[f] += exp(h->log_posterior - j->scale);
+        } else if (h->log_posterior > j->instead[f]) {
+            j->instead[f] = h->log_posterior;
+            j->doubts[f].instead = quantity;
+        }
+    }
+}
+
 static void add(struct judgement *j, struct hypothesis *h, double prior, struct hypothesis *best)
 {
     h->log_posterior = judge(j, h, prior);
+    if (j->compares) {
+        compare(j, h);
+        return;
+    }
     if (j->total == 0 || h->log_posterior > j->scale) {
         j->total = j->total == 0 ? 0 : j->total * exp(j->scale - h->log_posterior);
         j->scale = h->log_posterior;
@@ -248,6 +278,63 @@ static int32_t product_pm(const struct judgement *j, const struct hypothesis *h)
     return (int32_t)lround(1000 * sum / j->total);
 }
 
+static void try_all(struct judgement *j)
+{
+    for (uint8_t a = 0; a < j->plate->facings_n; a++) {
+        add_single(j, a);
+        for (uint8_t b = 0; b < a; b++)
+            add_pair(j, b, a);
+    }
+}
+
+/* Other things than the plate's products compete for the same change. */
+static double add_others(struct judgement *j)
+{
+    double log_others;
+
+    if (j->seen->others <= 0)
+        return 0;
+    log_others = log(j->seen->others);
+    if (log_others > j->scale) {
+        j->total *= exp(j->scale - log_others);
+        j->scale = log_others;
+    }
+    j->total += exp(log_others - j->scale);
+    return exp(log_others - j->scale) / j->total;
+}
+
+void count_compare(const struct plan_plate *plate, const struct count_evidence *seen,
+                   const struct count_guess *booked, uint8_t n,
+                   struct count_doubt ret[PLATE_FACINGS_MAX])
+{
+    struct judgement j = {.plate = plate, .seen = seen, .doubts = ret};
+    double others, nothing = 0;
+
+    try_all(&j);
+    others = add_others(&j) * j.total;
+    if (n ==
+        0) { /* that nothing moved at all is then a hypothesis, and by far the most usual one */
+        struct hypothesis none = {.n = 0};
+        double log_nothing = judge(&j, &none, PRIOR_NOTHING);
+
+        nothing = exp(fmin(log_nothing - j.scale, 700));
+        j.total += nothing;
+    }
+    for (uint8_t f = 0; f < plate->facings_n; f++) {
+        j.instead[f] = -1e300;
+        ret[f].instead = 0;
+    }
+    for (uint8_t i = 0; i < n; i++)
+        j.booked[booked[i].facing] = booked[i].quantity;
+    j.compares = true;
+    try_all(&j);
+    for (uint8_t f = 0; f < plate->facings_n; f++) {
+        if (j.booked[f] == 0)
+            j.same[f] += others + nothing;
+        ret[f].right_pm = (int32_t)lround(1000 * fmin(j.same[f] / j.total, 1));
+    }
+}
+
 struct count count_judge(const struct plan_plate *plate, const struct count_evidence *seen)
 {
     struct judgement j = {.plate = plate, .seen = seen};
@@ -259,11 +346,8 @@ struct count count_judge(const struct plan_plate *plate, const struct count_evid
     ret.verdict = COUNT_UNKNOWN;
     if (plate->facings_n == 0)
         return ret;
-    for (uint8_t a = 0; a < plate->facings_n; a++) {
-        add_single(&j, a);
-        for (uint8_t b = 0; b < a; b++)
-            add_pair(&j, b, a);
-    }
+    try_all(&j);
+    ret.other_pm = (int32_t)lround(1000 * add_others(&j));
     while (ret.guesses_n < EVENT_CANDIDATES_MAX && ret.guesses_n < plate->facings_n) {
         uint8_t best = PLATE_FACINGS_MAX;
 

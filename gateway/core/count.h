@@ -29,7 +29,8 @@ struct count {
     uint8_t guesses_n;
     struct count_guess parts[COUNT_PARTS_MAX]; /**< the best hypothesis: all that moved */
     uint8_t parts_n;
-    bool poor; /**< the mass is farther off than the product's stated variation explains */
+    bool poor;        /**< the mass is farther off than the product's stated variation explains */
+    int32_t other_pm; /**< posterior of what is no product of the plate (count_evidence.others) */
 };
 
 /** What was seen of a change. */
@@ -43,10 +44,23 @@ struct count_evidence {
     double span_mm;     /**< distance of the outermost cells */
     int64_t on_shelf[PLATE_FACINGS_MAX]; /**< what the ledger has there; -1: not known */
     int64_t in_hand[PLATE_FACINGS_MAX];  /**< of each facing's product */
+    double
+        others; /**< prior x density (per mg, x sqrt(2 pi)) of all that is no product of the plate */
 };
 
 /** Judges a change on `plate`. */
 struct count count_judge(const struct plan_plate *plate, const struct count_evidence *seen);
+/** What the books will say of one facing, against everything else that the change may have been. */
+struct count_doubt {
+    int32_t
+        right_pm; /**< how likely it is that this facing is booked right, whatever the others did */
+    int32_t instead; /**< signed: what it most likely was if not */
+};
+
+/** Compares `booked` (n 0: nothing is, the load came back) with all hypotheses, facing by facing. */
+void count_compare(const struct plan_plate *plate, const struct count_evidence *seen,
+                   const struct count_guess *booked, uint8_t n,
+                   struct count_doubt ret[PLATE_FACINGS_MAX]);
 /** By mass alone. */
 struct count count_change(const struct plan_plate *plate, int64_t delta_mg, int64_t sigma_mg);
 

@@ -233,6 +233,7 @@ static void take_sample(const struct shelf_at *at, int64_t mass_mg)
         shelf_retract(at);
         break;
     }
+    shelf_watch_still(at);
     shelf_learn_bend(at);
     if (p->tare_wanted && p->weigh.settled && p->weigh.resting)
         shelf_tare(at);

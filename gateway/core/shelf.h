@@ -74,6 +74,10 @@ struct shelf_plate {
     int64_t claim_us;
     int64_t bend_mg;   /**< what a hand that rests on a neighbour does to this plate now */
     bool bend_guessed; /**< the reference was taken under a bend that nobody had measured */
+    int64_t
+        still_mg; /**< what lay there undisturbed last; drift makes it differ from the reference */
+    bool still_known;
+    bool disturbed; /**< not calm, or bent, since then */
     struct shelf_claim claim;
     int32_t rev;      /**< of the open change's next event */
     uint8_t fresh;    /**< bit i: cell i of the plate has reported since the last complete sample */

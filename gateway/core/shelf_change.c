@@ -1,6 +1,7 @@
 /* A change is claimed, settled or retracted; see shelf_change.h. */
 #include "core/shelf_change.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,12 +13,19 @@
 #define CLAIM_REVS 5                    /* and at most so many: a hand in the shelf is no news */
 /* What no product explains has to stay this long before it is believed: a hand that rests is gone by then,
  * and a lean that is quiet by chance is rarely a whole number of pieces. */
-#define UNKNOWN_US   (5 * NOREN_US_PER_S)
-#define ODD_US       (5 * NOREN_US_PER_S / 2)
-#define ODD_PIECES   4
-#define AMBIGUOUS_US (2 * NOREN_US_PER_S)
-#define TOGETHER_US  (NOREN_US_PER_S * 3 / 2) /* two plates feel one pick within this time */
-#define BENT_MAX_US  (60 * NOREN_US_PER_S)    /* longer than this nobody leans on a neighbour */
+#define UNKNOWN_US     (5 * NOREN_US_PER_S)
+#define ODD_US         (5 * NOREN_US_PER_S / 2)
+#define ODD_PIECES     4
+#define AMBIGUOUS_US   (2 * NOREN_US_PER_S)
+#define OTHER_SURE_PM  900
+#define DOUBT_ONE_PM   990 /* a facing is booked less surely than this: say so */
+#define DOUBT_SUM_PM   900 /* the same for all changes since the last count */
+#define STILL_US       (NOREN_US_PER_S * 7 / 10)
+#define SWAP_UNSURE_MG 1500.0 /* creep under the hand */
+#define SWAP_SURE_PM   500
+#define SWAP_DOUBT_PM  900
+#define TOGETHER_US    (NOREN_US_PER_S * 3 / 2) /* two plates feel one pick within this time */
+#define BENT_MAX_US    (60 * NOREN_US_PER_S)    /* longer than this nobody leans on a neighbour */
 
 static struct shelf_claim claim_of(const struct shelf_at *at, const struct count_guess *g)
 {
@@ -89,6 +97,8 @@ static void close_change(const struct shelf_at *at)
     weigh_set_reference(&at->plate->weigh, at->plate->weigh.level_mg - at->plate->bend_mg, 0);
     shelf_mark_cells(at);
     at->plate->change = 0;
+    at->plate->still_mg = at->plate->weigh.level_mg - at->plate->bend_mg;
+    at->plate->still_known = true;
     at->plate->drift_told = false;
     shelf_save_plate(at);
 }
@@ -109,8 +119,6 @@ static void settle_part(const struct shelf_at *at, const struct count *count,
     c->quantity = claim.quantity;
     c->confidence_pm = g->posterior_pm;
     shelf_add_candidates(at, count, c);
-    if (g->posterior_pm < f->confidence_pm)
-        f->confidence_pm = g->posterior_pm;
     if (claim.kind == CLAIM_PICK) {
         short_of = stock_pick(stock, &f->on_shelf, claim.quantity);
         shelf_say_stock(at, g->facing, "pick", at->plate->change, -claim.quantity);
@@ -133,11 +141,36 @@ static void settle_part(const struct shelf_at *at, const struct count *count,
     at->plate->change = 0;
 }
 
+/* What is booked is the likeliest, not the only thing that the change may have been. Each facing keeps how likely
+ * its count still is; a change that is doubtful by itself, or one too many of those that hardly are, asks for a
+ * count and names both numbers. The books stay as they are. */
+static void doubt_books(const struct shelf_at *at, const struct count_guess *booked, uint8_t n,
+                        const struct count_doubt *doubts)
+{
+    for (uint8_t i = 0; i < at->plan_plate->facings_n; i++) {
+        struct shelf_facing *f = &at->plate->facings[i];
+        int32_t was_pm = f->confidence_pm, right_pm = doubts[i].right_pm;
+        int64_t after = f->on_shelf;
+
+        for (uint8_t k = 0; k < n; k++)
+            after += booked[k].facing == i ? booked[k].quantity : 0;
+        f->confidence_pm = (int32_t)((int64_t)was_pm * right_pm / 1000);
+        if (right_pm < DOUBT_ONE_PM || (was_pm >= DOUBT_SUM_PM && f->confidence_pm < DOUBT_SUM_PM))
+            shelf_suggest_instead(at, i, after, f->on_shelf + doubts[i].instead, "doubtful");
+        if (f->confidence_pm != was_pm)
+            shelf_save_facing(at, i);
+    }
+}
+
 /* Each product that moved is a change of its own: a change_id is settled once, with one product. */
 static void settle_count(const struct shelf_at *at, const struct count *count, int64_t delta_mg)
 {
     int64_t room_mg = shelf_bend_room_mg(at);
+    struct count_evidence seen = shelf_evidence(at, delta_mg, true);
+    struct count_doubt doubts[PLATE_FACINGS_MAX];
 
+    count_compare(at->plan_plate, &seen, count->parts, count->parts_n, doubts);
+    doubt_books(at, count->parts, count->parts_n, doubts);
     for (uint8_t i = 0; i < count->parts_n; i++) {
         const struct count_guess *g = &count->parts[i];
         int64_t part_mg = g->quantity * at->plan_plate->facings[g->facing].unit_mass_mg;
@@ -177,6 +210,56 @@ static void settle_doubt(const struct shelf_at *at, const struct count *count, i
         shelf_suggest_recount(at, 0, at->plate->facings[0].on_shelf, "unknown_change");
     shelf_dirty(at);
     close_change(at);
+}
+
+/* Somebody's hand is gone and the plate weighs about what it did. One product may have been taken and another put
+ * meanwhile (reference 3.4): then some grams are left over that no drift brings in so short a time, or the cells
+ * share the load otherwise. */
+static void look_for_swap(const struct shelf_at *at)
+{
+    struct weigh *w = &at->plate->weigh;
+    int64_t step_mg = w->level_mg - at->plate->still_mg;
+    struct count_evidence seen = shelf_evidence(at, step_mg, true);
+    struct count_doubt doubts[PLATE_FACINGS_MAX];
+    bool exchanged = false, doubtful = false;
+    struct count count;
+
+    seen.unsure_mg = hypot(seen.unsure_mg, SWAP_UNSURE_MG);
+    count_compare(at->plan_plate, &seen, NULL, 0, doubts);
+    for (uint8_t i = 0; i < at->plan_plate->facings_n; i++) {
+        exchanged = exchanged || doubts[i].right_pm < SWAP_SURE_PM;
+        doubtful = doubtful || doubts[i].right_pm < SWAP_DOUBT_PM;
+    }
+    if (!exchanged) {
+        if (doubtful)
+            doubt_books(at, NULL, 0, doubts);
+        return;
+    }
+    count = count_judge(at->plan_plate, &seen);
+    count.verdict = COUNT_AMBIGUOUS;
+    settle_doubt(at, &count, step_mg);
+}
+
+void shelf_watch_still(const struct shelf_at *at)
+{
+    struct shelf_plate *p = at->plate;
+    const struct weigh *w = &p->weigh;
+
+    if (!w->settled || !w->has_ref) {
+        p->still_known = false;
+        return;
+    }
+    if (w->away || !w->calm || !w->resting || p->bend_mg != 0 || shelf_neighbour_bends(at, 0)) {
+        p->disturbed = true;
+        return;
+    }
+    if (at->now_us - w->calm_since_us < STILL_US)
+        return;
+    if (p->disturbed && p->still_known && at->plan_plate->facings_n > 1)
+        look_for_swap(at);
+    p->disturbed = false;
+    p->still_known = true;
+    p->still_mg = w->level_mg;
 }
 
 /* What a neighbour felt at the same time and cannot explain either; 0: nothing. */
@@ -261,8 +344,8 @@ void shelf_settle(const struct shelf_at *at)
         settle_count(at, &count, delta_mg);
     else if (count.verdict == COUNT_UNKNOWN && still && settle_together(at, delta_mg))
         return;
-    else if (count.verdict != COUNT_SURE && still && rest_us >= ODD_US &&
-             shelf_settle_stray(at, delta_mg))
+    else if ((count.verdict == COUNT_UNKNOWN || count.other_pm >= OTHER_SURE_PM) && still &&
+             rest_us >= ODD_US && shelf_settle_stray(at, delta_mg))
         close_change(at);
     else if (count.verdict != COUNT_SURE && shelf_neighbour_bends(at, 0) &&
              at->now_us - w->away_us < BENT_MAX_US)

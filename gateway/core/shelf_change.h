@@ -17,6 +17,9 @@
 void shelf_claim(const struct shelf_at *at);
 /** The load rests away from its reference: settles the change as soon as it is plausible. */
 void shelf_settle(const struct shelf_at *at);
+/** Follows what lies on the plate undisturbed; after a disturbance that nothing was booked for: was one product
+ * exchanged for another meanwhile? */
+void shelf_watch_still(const struct shelf_at *at);
 /** It was nothing: ends an open change, if there is one. */
 void shelf_retract(const struct shelf_at *at);
 

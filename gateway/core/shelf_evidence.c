@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "core/shelf_odd.h"
+
 #define BEND_TIMES 8 /* what bends us is felt by the neighbour so many times stronger at least */
 #define EVEN_SD    3.4641016 /* width of an even distribution over its standard deviation */
 /* The neighbour's own quick path sees it as late as ours, and its plate rings after the hand is gone. */
@@ -42,8 +44,7 @@ static void find_place(const struct shelf_at *at, struct count_evidence *seen)
     seen->placed = seen->span_mm >= PLACE_SPAN_MM;
 }
 
-/* What counts for a change of `delta_mg`; its place only counts when it rests. */
-struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests)
+struct count_evidence shelf_evidence(const struct shelf_at *at, int64_t delta_mg, bool rests)
 {
     struct count_evidence seen = {.delta_mg = delta_mg, .sigma_mg = at->plate->weigh.sigma_mg};
 
@@ -55,6 +56,13 @@ struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests
     }
     if (rests)
         seen.unsure_mg = (double)at->plate->weigh.level_sd_mg;
+    /* What came before, and was too little to be a change, is no part of this one. */
+    if (rests && at->plate->still_known && at->plate->weigh.away) {
+        double before_mg = (double)(at->plate->still_mg - weigh_reference_mg(&at->plate->weigh));
+
+        seen.delta_mg -= llround(before_mg);
+        seen.unsure_mg = hypot(seen.unsure_mg, before_mg / 2);
+    }
     if (rests && at->plate->bend_mg == 0) {
         int64_t room_mg = shelf_bend_room_mg(at); /* anything from nothing to this is as likely */
 
@@ -63,6 +71,15 @@ struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests
     }
     if (rests && at->plan_plate->facings_n > 1 && !at->plate->weigh.swings)
         find_place(at, &seen);
+    if (rests)
+        seen.others = shelf_strays(at, seen.delta_mg);
+    return seen;
+}
+
+struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests)
+{
+    struct count_evidence seen = shelf_evidence(at, delta_mg, rests);
+
     return count_judge(at->plan_plate, &seen);
 }
 

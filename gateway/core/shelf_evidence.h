@@ -15,7 +15,9 @@
 
 /** The plate's reference was taken from the load that rests now. */
 void shelf_mark_cells(const struct shelf_at *at);
-/** What counts for a change of `delta_mg`; its place only counts when it rests. */
+/** What is known of a change of `delta_mg`; its place, and goods from elsewhere, only count when it rests. */
+struct count_evidence shelf_evidence(const struct shelf_at *at, int64_t delta_mg, bool rests);
+/** What that makes of it. */
 struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests);
 
 /** Is a neighbour being touched, so that `size_mg` here may come from there? */

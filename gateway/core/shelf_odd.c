@@ -13,7 +13,12 @@
 #define STRAY_SIGMAS  3.0
 #define STRAY_AGAIN   0.3 /* each further piece is less likely */
 #define STRAY_FAR     0.1 /* from another piece of furniture, against from this one */
-#define CV_MIN        0.01
+/* Against one piece of the plate's own product, that somebody puts here ... */
+#define STRAY_FRESH    0.015 /* ... what was taken a moment ago */
+#define STRAY_OLD      0.0005
+#define STRAY_FRESH_US (120 * NOREN_US_PER_S)
+#define STRAY_LEAVES   0.5 /* what lies on the wrong plate is often tidied away */
+#define CV_MIN         0.01
 
 #define SWEEP_US       (10 * NOREN_US_PER_S)
 #define SWEEP_PIECES   5
@@ -60,30 +65,69 @@ static bool stands_here(const struct shelf_at *at, uint16_t product)
     return false;
 }
 
+/* When a piece of it was taken last, as far as anybody remembers. */
+static int64_t taken_us(const struct shelf_at *at, uint16_t product)
+{
+    int64_t newest_us = INT64_MIN / 2;
+
+    for (uint16_t code = at->s->first_facing[product]; code != NO_INDEX;) {
+        const struct shelf_plate *p = &at->s->plates[at->s->plate_slots[code / PLATE_FACINGS_MAX]];
+
+        for (int i = 0; i < SHELF_LEFT_MAX; i++)
+            if (p->left[i].n > 0 && p->left[i].facing == code % PLATE_FACINGS_MAX &&
+                p->left[i].t_us > newest_us)
+                newest_us = p->left[i].t_us;
+        code = p->facings[code % PLATE_FACINGS_MAX].next;
+    }
+    return newest_us;
+}
+
 static void try_product(const struct shelf_at *at, uint16_t product, double delta_mg,
                         struct stray_search *s)
 {
     uint16_t code = at->s->first_facing[product];
     int64_t held = shelf_stock(at->s, product)->in_hand;
     const struct plan_facing *f;
-    double unit, cv, sigma = (double)at->plate->weigh.sigma_mg, near;
+    double unit, cv, sigma = (double)at->plate->weigh.sigma_mg, prior = 0;
 
     if (held <= 0 || code == NO_INDEX || stands_here(at, product))
         return;
     f = &at->plan->plates[code / PLATE_FACINGS_MAX].facings[code % PLATE_FACINGS_MAX];
-    near = at->plan->plates[code / PLATE_FACINGS_MAX].fixture == at->plan_plate->fixture
-               ? 1
-               : STRAY_FAR;
     unit = (double)f->unit_mass_mg;
     cv = fmax(f->unit_cv_pm / 1000.0, CV_MIN);
     for (int32_t k = 1; k <= STRAY_PIECES && k <= held; k++) {
         double spread = sqrt(k * cv * cv * unit * unit + 2 * sigma * sigma);
         double off = (delta_mg - k * unit) / spread;
 
-        if (fabs(off) <= STRAY_SIGMAS)
-            add_stray(s, at->plan->products[product].gtin, k,
-                      exp(-off * off / 2) / spread * near * pow(STRAY_AGAIN, k - 1));
+        if (fabs(off) > STRAY_SIGMAS)
+            continue;
+        if (prior == 0)
+            prior =
+                (at->now_us - taken_us(at, product) < STRAY_FRESH_US ? STRAY_FRESH : STRAY_OLD) *
+                (at->plan->plates[code / PLATE_FACINGS_MAX].fixture == at->plan_plate->fixture
+                     ? 1
+                     : STRAY_FAR);
+        add_stray(s, at->plan->products[product].gtin, k,
+                  exp(-off * off / 2) / spread * prior * pow(STRAY_AGAIN, k - 1));
     }
+}
+
+double shelf_strays(const struct shelf_at *at, int64_t delta_mg)
+{
+    const struct shelf_stray *stray = &at->plate->stray;
+    struct stray_search s = {.n = 0};
+    double spread, off;
+
+    if (delta_mg >= 0) {
+        for (uint16_t i = 0; i < at->plan->products_n; i++)
+            try_product(at, i, (double)delta_mg, &s);
+        return s.total;
+    }
+    if (stray->quantity == 0)
+        return 0;
+    spread = 2 * (double)at->plate->weigh.sigma_mg + (double)stray->mass_mg / 300;
+    off = (double)(delta_mg + stray->mass_mg) / spread;
+    return STRAY_LEAVES * exp(-off * off / 2) / spread;
 }
 
 static void say_stray(const struct shelf_at *at, enum event_kind kind, int64_t delta_mg,

@@ -7,6 +7,10 @@
 #include "core/count.h"
 #include "core/shelf_rows.h"
 
+/** Prior times density (count_evidence.others) of what is no product of the plate: goods from elsewhere that
+ * somebody has in hand, or that were put here by mistake and leave again. */
+double shelf_strays(const struct shelf_at *at, int64_t delta_mg);
+
 /** The gain at rest is something that somebody carried and that belongs elsewhere; or it was taken away from here
  * again: fills the change and remembers. False: neither. The caller closes the change. The books do not move:
  * misplaced goods stay in hand, as nobody finds them where they belong. */

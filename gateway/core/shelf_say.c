@@ -31,23 +31,32 @@ void shelf_say_stock(const struct shelf_at *at, uint8_t facing, const char *caus
     e->delta = delta;
 }
 
-void shelf_suggest_recount(const struct shelf_at *at, uint8_t facing, int64_t ledger,
-                           const char *reason)
+void shelf_suggest_instead(const struct shelf_at *at, uint8_t facing, int64_t ledger,
+                           int64_t instead, const char *reason)
 {
     struct event_stock_recount_suggested *e =
         &batch_event(at->out, EVENT_STOCK_RECOUNT_SUGGESTED, at->now_us)->u.stock_recount_suggested;
-    double unit_mg = (double)at->plan_plate->facings[facing].unit_mass_mg, others_mg = 0;
 
     snprintf(e->plate, sizeof(e->plate), "%s", at->plan_plate->id);
     snprintf(e->gtin, sizeof(e->gtin), "%s", shelf_gtin(at, facing));
     snprintf(e->reason, sizeof(e->reason), "%s", reason);
     e->ledger = ledger;
+    e->by_weight = instead;
+}
+
+void shelf_suggest_recount(const struct shelf_at *at, uint8_t facing, int64_t ledger,
+                           const char *reason)
+{
+    double unit_mg = (double)at->plan_plate->facings[facing].unit_mass_mg, others_mg = 0;
+
     /* What is left for this product when the books are right about the others. */
     for (uint8_t i = 0; i < at->plan_plate->facings_n; i++)
         if (i != facing)
             others_mg += (double)at->plate->facings[i].on_shelf *
                          (double)at->plan_plate->facings[i].unit_mass_mg;
-    e->by_weight = llround(((double)at->plate->weigh.level_mg - others_mg) / unit_mg);
+    shelf_suggest_instead(at, facing, ledger,
+                          llround(((double)at->plate->weigh.level_mg - others_mg) / unit_mg),
+                          reason);
 }
 
 enum event_kind shelf_claim_event(enum shelf_claim_kind kind)

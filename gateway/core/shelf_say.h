@@ -12,9 +12,13 @@ void shelf_dirty(const struct shelf_at *at);
 /** A movement, or what became known or unknown, of one facing. `change` 0: none. */
 void shelf_say_stock(const struct shelf_at *at, uint8_t facing, const char *cause, int64_t change,
                      int64_t delta);
-/** Asks for a count; `ledger` is what the books say. */
+/** Asks for a count; `ledger` is what the books say, the other hypothesis what the absolute weight leaves for this
+ * product. */
 void shelf_suggest_recount(const struct shelf_at *at, uint8_t facing, int64_t ledger,
                            const char *reason);
+/** The same, with a hypothesis of the caller's: `instead` pieces. */
+void shelf_suggest_instead(const struct shelf_at *at, uint8_t facing, int64_t ledger,
+                           int64_t instead, const char *reason);
 
 enum event_kind shelf_claim_event(enum shelf_claim_kind kind);
 /** The next event of the plate's change, which gets its number with the first one. */

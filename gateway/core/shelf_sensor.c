@@ -155,6 +155,7 @@ void shelf_tare(const struct shelf_at *at)
     p->tare_mg += p->weigh.level_mg;
     p->tare_wanted = false;
     p->drift_told = false;
+    p->still_known = false;
     weigh_tare(&p->weigh);
     for (uint8_t i = 0; i < at->plan_plate->facings_n; i++) {
         struct shelf_facing *f = &p->facings[i];

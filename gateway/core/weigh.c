@@ -41,8 +41,10 @@
 #define SIGMA_START_MG 5000   /* the noisiest real plates that we have a recording of have 2 g */
 #define LEARN_US       500000 /* noise is learnt twice a second, slowly */
 /* Noise alone breaks the quiet now and then; rest goes on after so little, at the same level. */
-#define UNREST_US (NOREN_US_PER_S / 2)
-#define STUCK_US  (30 * NOREN_US_PER_S) /* away this long without rest: the noise itself grew */
+#define UNREST_SIGMAS 1.5
+#define UNREST_SHARE  0.6
+#define UNREST_US     (NOREN_US_PER_S / 2)
+#define STUCK_US      (30 * NOREN_US_PER_S) /* away this long without rest: the noise itself grew */
 
 /* Newest first. */
 struct window {
@@ -326,6 +328,21 @@ static void look_for_calm(struct weigh *w, int64_t t_us)
     w->calm = true;
 }
 
+/* What still rings or sinks in a quiet window makes its mean unsure: the scatter beyond the noise, standard
+ * deviation. */
+static int64_t unrest(const struct weigh *w, const struct window *win)
+{
+    double squares = 0, sigma = UNREST_SIGMAS * (double)w->sigma_mg;
+
+    for (int i = 0; i < win->n; i++) {
+        double off = (double)win->mass_mg[i] - (double)w->level_mg;
+
+        squares += off * off;
+    }
+    squares = squares / (win->n - 1) - sigma * sigma;
+    return squares > 0 ? (int64_t)(UNREST_SHARE * sqrt(squares)) : 0;
+}
+
 /* Is the window quiet: small spread, and no slope between its halves? Updates level and rest. */
 static void look_for_rest(struct weigh *w, const struct window *win, int64_t unit_mg, int64_t t_us)
 {
@@ -349,7 +366,7 @@ static void look_for_rest(struct weigh *w, const struct window *win, int64_t uni
         return;
     }
     w->level_mg = sum / win->n;
-    w->level_sd_mg = 0;
+    w->level_sd_mg = unrest(w, win);
     if (t_us - w->quiet_us > UNREST_US ||
         magnitude(w->level_mg - w->rest_anchor_mg) > quiet_limit(w, unit_mg)) {
         w->rest_anchor_mg = w->level_mg;

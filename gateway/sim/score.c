@@ -10,6 +10,7 @@
 #define GROUP_US   (2 * NOREN_US_PER_S)
 #define BEFORE_US  (NOREN_US_PER_S / 2)
 #define PATIENCE_S 14.0
+#define AGREED_US  (30 * NOREN_US_PER_S)
 #define SLOW_US    (2 * NOREN_US_PER_S)
 
 static bool is_change(const struct event *e)
@@ -19,19 +20,53 @@ static bool is_change(const struct event *e)
            e->kind == EVENT_SHELF_UNKNOWN || e->kind == EVENT_SHELF_MISPLACED;
 }
 
-/* Did somebody hear that the count of this plate may be wrong? */
+/* Somebody hears that the count of a product, or of all on the plate, may be wrong. */
 static void flag(struct scorer *r, const struct event *e)
 {
-    const char *plate = NULL;
+    const struct plan *plan = &r->trial.plan;
+    const char *plate = NULL, *gtin = NULL;
+    uint16_t p;
 
-    if (e->kind == EVENT_STOCK_RECOUNT_SUGGESTED)
+    if (e->kind == EVENT_STOCK_RECOUNT_SUGGESTED) {
         plate = e->u.stock_recount_suggested.plate;
-    else if ((e->kind == EVENT_SHELF_AMBIGUOUS || e->kind == EVENT_SHELF_UNKNOWN ||
-              e->kind == EVENT_SHELF_MISPLACED) &&
-             e->u.shelf_pick.change.stage == STAGE_SETTLED)
+        gtin = e->u.stock_recount_suggested.gtin;
+    } else if ((e->kind == EVENT_SHELF_AMBIGUOUS || e->kind == EVENT_SHELF_UNKNOWN) &&
+               e->u.shelf_pick.change.stage == STAGE_SETTLED) {
         plate = e->u.shelf_pick.change.plate;
-    if (plate != NULL)
-        r->flagged[strtol(plate + 1, NULL, 10)] = true; /* "p7" */
+    }
+    if (plate == NULL)
+        return;
+    r->told++;
+    p = (uint16_t)strtol(plate + 1, NULL, 10); /* "p7" */
+    for (uint8_t i = 0; i < plan->plates[p].facings_n; i++)
+        if (gtin == NULL ||
+            strcmp(plan->products[plan->plates[p].facings[i].product].gtin, gtin) == 0)
+            r->books[p][i].flag_us = e->t_us;
+}
+
+static void watch_book(struct score_book *b, bool right, int64_t t_us)
+{
+    if (!right) {
+        b->right_us = 0;
+        b->wrong_us = b->wrong_us == 0 ? t_us - NOREN_US_PER_S : b->wrong_us;
+        return;
+    }
+    if (b->right_us == 0)
+        b->right_us = t_us;
+    if (t_us - b->right_us >= AGREED_US)
+        b->wrong_us = 0;
+}
+
+/* Once a second: since when are books wrong? */
+static void watch_books(struct scorer *r, int64_t t_us)
+{
+    if (t_us - r->books_us < NOREN_US_PER_S)
+        return;
+    r->books_us = t_us;
+    for (uint16_t p = 0; p < r->trial.plan.plates_n; p++)
+        for (uint8_t i = 0; i < r->trial.plan.plates[p].facings_n; i++)
+            watch_book(&r->books[p][i],
+                       shelf_facing(&r->shop.shelf, p, i)->on_shelf == r->trial.count[p][i], t_us);
 }
 
 static int64_t step(struct scorer *r, const struct obs *o)
@@ -83,7 +118,9 @@ static void feed(struct scorer *r, const struct trial_kind *kind, uint64_t seed,
     trial_init(&r->trial, kind, seed, sps);
     shop_init(&r->shop);
     r->events_n = 0;
-    memset(r->flagged, 0, sizeof(r->flagged));
+    memset(r->books, 0, sizeof(r->books));
+    r->books_us = 0;
+    r->told = 0;
     due = step(r, &o);
     while (t_us < length_us) {
         t_us = trial_next(&r->trial, length_us - tail_us);
@@ -104,6 +141,7 @@ static void feed(struct scorer *r, const struct trial_kind *kind, uint64_t seed,
                 due = step(r, &o);
             }
         }
+        watch_books(r, t_us);
     }
 }
 
@@ -281,16 +319,20 @@ static void compare_books(struct scorer *r, struct score *s)
 {
     const struct trial *t = &r->trial;
 
+    s->told += r->told;
     for (uint16_t p = 0; p < t->plan.plates_n; p++)
         for (uint8_t i = 0; i < t->plan.plates[p].facings_n; i++) {
             int64_t off = shelf_facing(&r->shop.shelf, p, i)->on_shelf - t->count[p][i];
+            bool told = r->books[p][i].flag_us > r->books[p][i].wrong_us;
 
             s->facings++;
             s->off += off != 0;
-            s->silent += off != 0 && !r->flagged[p];
+            s->silent += off != 0 && !told;
+            s->flags += r->books[p][i].flag_us != 0;
             if (off != 0 && r->verbose)
-                printf("    %-7s p%d facing %d books %+" PRId64 "\n",
-                       r->flagged[p] ? "flagged" : "SILENT", p, i, off);
+                printf("    %-7s p%d facing %d books %+" PRId64 " since %.1f\n",
+                       told ? "flagged" : "SILENT", p, i, off,
+                       (double)r->books[p][i].wrong_us / 1e6);
         }
 }
 
@@ -327,20 +369,20 @@ void score_head(void)
 {
     printf("%-10s %3s %6s %7s %7s %7s %6s %6s %6s %6s %9s  %-13s %-13s %s\n", "trial", "sps",
            "groups", "prec%", "recall%", "exact%", "doubt", "missed", "wrong", "stray",
-           "/plate-day", "first p50/95", "settled p50/95", "books off/silent");
+           "/plate-day", "first p50/95", "settled p50/95", "books off/silent/flagged, told");
 }
 
 void score_row(const struct trial_kind *kind, int sps, struct score *s)
 {
     printf(
         "%-10s %3d %6ld %7.2f %7.2f %7.2f %6ld %6ld %6ld %3ld+%-2ld %9.2f  %4.2f / %-5.2f  %4.2f / "
-        "%-5.2f %ld/%ld of %ld%s\n",
+        "%-5.2f %ld/%ld/%ld of %ld, %ld%s\n",
         kind->name, sps, s->groups, percent(s->hits, s->hits + s->wrong + s->stray),
         percent(s->hits, s->groups), percent(s->exact, s->hits), s->doubted, s->missed, s->wrong,
         s->stray, s->stray_doubt, (double)(s->stray + s->stray_doubt) / s->plate_days,
         part(s->provisional, s->provisional_n, 0.5), part(s->provisional, s->provisional_n, 0.95),
         part(s->settled, s->settled_n, 0.5), part(s->settled, s->settled_n, 0.95), s->off,
-        s->silent, s->facings, score_good(kind, s) ? "" : "  below target");
+        s->silent, s->flags, s->facings, s->told, score_good(kind, s) ? "" : "  below target");
     (void)fflush(stdout);
 }
 
@@ -351,12 +393,12 @@ void score_json(const struct trial_kind *kind, int sps, struct score *s)
         "\"exact\":%.5f,\"doubted\":%ld,\"missed\":%ld,\"wrong\":%ld,\"stray\":%ld,"
         "\"false_per_plate_day\":%.3f,\"provisional_p50_s\":%.3f,\"provisional_p95_s\":%.3f,"
         "\"settled_p50_s\":%.3f,\"settled_p95_s\":%.3f,\"books_off\":%ld,\"books_silent\":%ld,"
-        "\"facings\":%ld,\"within_target\":%s}\n",
+        "\"books_flagged\":%ld,\"facings\":%ld,\"told\":%ld,\"within_target\":%s}\n",
         kind->name, sps, s->groups, percent(s->hits, s->hits + s->wrong + s->stray) / 100,
         percent(s->hits, s->groups) / 100, percent(s->exact, s->hits) / 100, s->doubted, s->missed,
         s->wrong, s->stray + s->stray_doubt, (double)(s->stray + s->stray_doubt) / s->plate_days,
         part(s->provisional, s->provisional_n, 0.5), part(s->provisional, s->provisional_n, 0.95),
         part(s->settled, s->settled_n, 0.5), part(s->settled, s->settled_n, 0.95), s->off,
-        s->silent, s->facings, score_good(kind, s) ? "true" : "false");
+        s->silent, s->flags, s->facings, s->told, score_good(kind, s) ? "true" : "false");
     (void)fflush(stdout);
 }

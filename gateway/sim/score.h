@@ -3,7 +3,8 @@
  * Changes of one plate that follow each other within two seconds are one group: what counts is that the
  * settled events of a group add up to what really happened, product by product. A named event that is wrong
  * costs precision, a group that is missed or only doubted costs recall; any settled event without a group is
- * a false one. At the end the books are compared with what stands there.
+ * a false one. At the end the books are compared with what stands there: a wrong count is silent unless somebody was
+ * told after it became wrong, by a suggested recount of that product or by doubt about its plate.
  */
 #ifndef NOREN_SIM_SCORE_H
 #define NOREN_SIM_SCORE_H
@@ -33,8 +34,18 @@ struct score {
     double plate_days;
     double provisional[SCORE_DELAYS_MAX], settled[SCORE_DELAYS_MAX];
     int provisional_n, settled_n;
-    long facings, off,
-        silent; /**< facings whose books are wrong at the end; of these not flagged */
+    long facings, off; /**< facings whose books are wrong at the end */
+    long silent;       /**< of these, nobody was told since they became wrong */
+    long flags;        /**< facings that somebody was told to count */
+    long told;         /**< how often */
+};
+
+/** One facing's count against the truth. */
+struct score_book {
+    int64_t wrong_us; /**< since when the books differ from what stands there; 0: they do not */
+    int64_t
+        right_us; /**< since when they agree: for seconds while a change is open, and then no more */
+    int64_t flag_us; /**< when somebody was told last that the count may be wrong; 0: never */
 };
 
 struct scorer {
@@ -45,7 +56,9 @@ struct scorer {
     int events_n, events_max;
     struct score_group *groups;
     int groups_n;
-    bool flagged[TRIAL_PLATES_MAX]; /**< somebody was told that the plate's count may be wrong */
+    struct score_book books[TRIAL_PLATES_MAX][PLATE_FACINGS_MAX];
+    long told;
+    int64_t books_us; /**< when they were compared last */
     bool verbose;
 };
 

@@ -50,8 +50,7 @@ void locate_init(struct locate *l)
     memset(l->buckets, 0xff, sizeof(l->buckets));
     memset(l->oldest, 0xff, sizeof(l->oldest));
     memset(l->newest, 0xff, sizeof(l->newest));
-    for (uint16_t i = 0; i < TRACKS_MAX; i++)
-        l->tracks[i].chain = i + 1 < TRACKS_MAX ? (uint16_t)(i + 1) : NO_INDEX;
+    l->free = NO_INDEX;
 }
 
 bool track_is_member(const struct track *t)
@@ -90,7 +89,7 @@ struct track *locate_victim(struct locate *l, enum who_kind kind, bool *ret_full
     enum track_list last = kind == WHO_MEMBER ? TRACK_TAG_HERE : TRACK_TAG_SILENT;
 
     *ret_full = false;
-    if (l->free != NO_INDEX)
+    if (l->free != NO_INDEX || l->used_n < TRACKS_MAX)
         return NULL;
     for (enum track_list list = 0; list <= last; list++) {
         if (list == TRACK_MEMBER_NEW && kind != WHO_MEMBER)
@@ -106,11 +105,14 @@ struct track *locate_add(struct locate *l, const struct who *who, int64_t t_us)
 {
     bool member = who->kind == WHO_MEMBER;
     uint16_t *b = &l->buckets[bucket(who->ref, member)];
-    uint16_t i = l->free;
+    uint16_t i = l->free != NO_INDEX ? l->free : l->used_n;
     struct track *t = &l->tracks[i];
 
-    assert(i != NO_INDEX);
-    l->free = t->chain;
+    assert(i < TRACKS_MAX);
+    if (i == l->free)
+        l->free = t->chain;
+    else
+        l->used_n++;
     l->tracks_n++;
     memset(t, 0, sizeof(*t));
     memcpy(t->ref, who->ref, sizeof(t->ref));

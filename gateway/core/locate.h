@@ -47,7 +47,8 @@ struct locate {
     struct track tracks[TRACKS_MAX];
     uint16_t buckets[TRACK_BUCKETS];
     uint16_t oldest[TRACK_LISTS], newest[TRACK_LISTS];
-    uint16_t free; /**< chain of unused tracks */
+    uint16_t free;   /**< chain of tracks that were given up, or NO_INDEX ... */
+    uint16_t used_n; /**< ... and from here on none was ever used, nor its memory touched */
     uint16_t tracks_n;
     int64_t evicted; /**< tracks dropped to make room */
     int64_t refused; /**< identities not followed: nobody may be evicted for them */

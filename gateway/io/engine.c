@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "io/clock.h"
 #include "io/config.h"
@@ -218,6 +220,18 @@ void engine_emit(struct engine *e, const struct event *event, int64_t now_us)
 
 /* --- plan in force ------------------------------------------------------------------------------ */
 
+/* Gives back the pages that hold nothing but zeros: they read as zeros again, and cost memory only when something
+ * is written there. State and plan have the size of the largest store; most stores use a part of it. */
+static void give_back_zeros(void *memory, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), first = (page - (uintptr_t)memory % page) % page;
+    uint8_t *p = memory;
+
+    for (size_t i = first; i + page <= size; i += page)
+        if (p[i] == 0 && memcmp(p + i, p + i + 1, page - 1) == 0)
+            (void)madvise(p + i, page, MADV_DONTNEED);
+}
+
 void engine_set_plan(struct engine *e, struct engine_plan *plan, int64_t now_us)
 {
     struct obs o = {.kind = OBS_PLAN, .t_us = now_us, .u.plan = plan->plan};
@@ -244,6 +258,7 @@ void engine_set_plan(struct engine *e, struct engine_plan *plan, int64_t now_us)
     }
     engine_feed(e, &o);
     e->plan = plan->plan;
+    give_back_zeros(e->plan, sizeof(*e->plan));
     e->plans++;
     plan->plan = old;
     engine_plan_free(plan); /* the old plan and the new one's documents */
@@ -269,15 +284,19 @@ int engine_init(struct engine *e, struct engine_plan *plan, struct db *db, struc
 {
     int rc;
 
-    e->shop = malloc(sizeof(*e->shop));
-    if (e->shop == NULL)
+    e->shop =
+        mmap(NULL, sizeof(*e->shop), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (e->shop == MAP_FAILED) {
+        e->shop = NULL;
         return -ENOMEM;
+    }
     e->db = db;
     e->deliver = deliver;
     e->deadline_us = NOREN_NEVER_US;
     radio_init(&e->radio);
     e->rosters = 1;
     shop_init(e->shop);
+    give_back_zeros(e->shop, sizeof(*e->shop));
     engine_set_plan(e, plan, now_us);
     rc = db_restore(db, restore_row, e);
     if (rc < 0)
@@ -293,7 +312,8 @@ void engine_free(struct engine *e)
     roll_free(&e->roll);
     vault_close(e->vault);
     free(e->plan);
-    free(e->shop);
+    if (e->shop != NULL)
+        (void)munmap(e->shop, sizeof(*e->shop));
 }
 
 /* --- after a commit ----------------------------------------------------------------------------- */

@@ -183,6 +183,8 @@ int main(void)
 
     radio_init(&r);
     read_air(&strangers, NOREN_SOURCE_DIR "/tests/data/air-hci.txt");
+    warm_up(&r, &strangers);
+    measure(&r, &strangers, "strangers_nobody", 0); /* 0 members, 0 tags: what knowing some costs */
     load_tags(&r, &tags);
     load_members(&r, &crowd);
     warm_up(&r, &strangers);

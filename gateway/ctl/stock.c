@@ -88,6 +88,7 @@ int cmd_stock(int argc, char **argv)
 
 /* --- the backroom ------------------------------------------------------------------------------- */
 
+/* The two arguments from `argument` on: a GTIN and a number of pieces. */
 static int adjust(struct ctl_call *c, const char *name, char **argument, const char *done)
 {
     long long quantity = 0;
@@ -102,24 +103,24 @@ static int adjust(struct ctl_call *c, const char *name, char **argument, const c
     return ctl_order(c, name, request, done);
 }
 
-int cmd_count(int argc, char **argv)
+/* A command that has no other arguments and its own name. */
+static int adjust_only(int argc, char **argv, const char *wants, const char *done)
 {
     struct ctl_call c;
-    int rc = ctl_begin(&c, argc, argv, 2, "wants a GTIN and how many are in the backroom");
+    int rc = ctl_begin(&c, argc, argv, 2, wants);
 
-    if (rc != CTL_OK)
-        return rc;
-    return adjust(&c, "count", argv + optind, "counted");
+    return rc == CTL_OK ? adjust(&c, c.command, argv + optind, done) : rc;
+}
+
+int cmd_count(int argc, char **argv)
+{
+    return adjust_only(argc, argv, "wants a GTIN and how many are in the backroom", "counted");
 }
 
 int cmd_return(int argc, char **argv)
 {
-    struct ctl_call c;
-    int rc = ctl_begin(&c, argc, argv, 2, "wants a GTIN and how many came back");
-
-    if (rc != CTL_OK)
-        return rc;
-    return adjust(&c, "return", argv + optind, "returned into the backroom");
+    return adjust_only(argc, argv, "wants a GTIN and how many came back",
+                       "returned into the backroom");
 }
 
 int cmd_transfer(int argc, char **argv)

@@ -9,6 +9,7 @@
 #include "core/limits.h"
 #include "io/clock.h"
 #include "io/doc.h"
+#include "io/drain.h"
 #include "io/reason.h"
 #include "noren/topic.h"
 
@@ -23,7 +24,6 @@
 #define HEAR_US         (3 * NOREN_US_PER_S) /* how long HQ's retained ack is waited for, once */
 #define PAUSE_MIN_US    (2 * NOREN_US_PER_S) /* after a refusal, doubling */
 #define PAUSE_MAX_US    (300 * NOREN_US_PER_S)
-#define DRAIN_BURST_US  (100 * NOREN_US_PER_MS) /* what an idle drain cap saves up */
 #define PROBLEM_SIZE    300
 
 /* Tokens of the relay: a state slot's number, or this and more for events. */
@@ -66,8 +66,8 @@ struct deliver {
     int64_t hear_until_us; /* await_ack(); 0: need not */
     bool heard;
     int64_t pause_until_us, pause_delay_us;
-    int64_t drain_from_us; /* the drain cap lets the next event of a backlog go at this time */
-    bool capped;           /* and it is not yet */
+    struct drain drain;
+    bool capped;           /* a backlog waits for it */
     uint64_t single_until; /* up to here one by one: a batch was refused, for one of them */
     bool refused;          /* the owner has to take `refusal` out */
     struct deliver_refusal refusal;
@@ -85,6 +85,7 @@ int deliver_open(struct deliver **ret_deliver, const struct deliver_options *opt
     if (d == NULL)
         return -ENOMEM;
     d->o = *options;
+    d->drain.per_s = options->drain_per_s;
     d->resend_delay_us = RESEND_MIN_US;
     d->pause_delay_us = PAUSE_MIN_US;
     d->next_token = TOKEN_EVENTS;
@@ -261,23 +262,6 @@ static uint64_t send_batch(struct deliver *d)
     return what.last;
 }
 
-/* The drain cap: a store that comes back after a week must not push the others aside. What happens now is not
- * held back by it. */
-static bool drain_allowed(struct deliver *d, int64_t now_us)
-{
-    d->capped = d->o.drain_per_s > 0 && d->drain_from_us > now_us;
-    return !d->capped;
-}
-
-static void drain_took(struct deliver *d, uint64_t events, int64_t now_us)
-{
-    if (d->o.drain_per_s == 0)
-        return;
-    if (d->drain_from_us < now_us - DRAIN_BURST_US)
-        d->drain_from_us = now_us - DRAIN_BURST_US;
-    d->drain_from_us += (int64_t)events * NOREN_US_PER_S / d->o.drain_per_s;
-}
-
 /* Nothing goes while a PUBACK proves nothing although it is to be the ack. */
 static bool may_send(const struct deliver *d)
 {
@@ -295,14 +279,15 @@ static void pump_events(struct deliver *d, int64_t now_us)
         bool backlog = id->committed - d->cursor > BACKLOG_FROM;
         uint64_t last;
 
-        if (backlog && !drain_allowed(d, now_us))
+        d->capped = backlog && !drain_allows(&d->drain, now_us);
+        if (d->capped)
             return;
         last = backlog && !d->o.single && d->cursor >= d->single_until ? send_batch(d)
                                                                        : send_single(d);
         if (last == 0)
             return;
         if (backlog)
-            drain_took(d, last - d->cursor, now_us);
+            drain_took(&d->drain, last - d->cursor, now_us);
         d->cursor = last;
     }
 }
@@ -353,8 +338,8 @@ int64_t deliver_deadline(const struct deliver *d)
         return d->pause_until_us;
     if (d->hear_until_us != 0)
         return d->hear_until_us;
-    if (d->capped && d->drain_from_us < d->resend_at_us)
-        return d->drain_from_us;
+    if (d->capped && d->drain.from_us < d->resend_at_us)
+        return d->drain.from_us;
     return d->resend_at_us;
 }
 

@@ -17,6 +17,7 @@
  *   noack         PUBACKs are swallowed (needs TLS ends)
  *   reason N [I]  a PUBLISH (whose topic contains I) does not get through, its PUBACK carries reason N
  *   inject 0 HEX  up to 31 bytes, once, to the clients, between two packets: a hostile broker; then pass
+ *   moved N REF   a CONNECT with MQTT 5 is refused with reason N, and REF (host:port) is where to go instead
  *   old           a CONNECT with MQTT 5 is answered like a 3.1.1 broker does
  * Prints "ready", and for each connection that ends one line.
  */
@@ -42,7 +43,7 @@
 #define BUFFER_MAX (4 << 20)
 #define CHUNKS_MAX 4096
 
-enum mode { PASS, HOLE, HALF, RESET, SLOW, DELAY, NOACK, REASON, OLD, INJECT };
+enum mode { PASS, HOLE, HALF, RESET, SLOW, DELAY, NOACK, REASON, OLD, INJECT, MOVED };
 
 static struct {
     enum mode mode;
@@ -89,8 +90,8 @@ static void die(const char *what)
 
 static void read_mode(int fd)
 {
-    static const char *const names[] = {"pass",  "hole",  "half",   "reset", "slow",
-                                        "delay", "noack", "reason", "old",   "inject"};
+    static const char *const names[] = {"pass",  "hole",   "half", "reset",  "slow", "delay",
+                                        "noack", "reason", "old",  "inject", "moved"};
     char line[128], name[16] = "";
     ssize_t n = recv(fd, line, sizeof(line) - 1, 0);
 
@@ -185,6 +186,19 @@ static void refuse(struct link *l, uint16_t mid)
     inject(l, bad, sizeof(bad));
 }
 
+/* CONNACK with a server reference (MQTT 5, 3.2.2.3.16), and the end. */
+static void send_away(struct link *l)
+{
+    size_t n = strlen(how.topic);
+    uint8_t bytes[80] = {0x20, (uint8_t)(6 + n), 0, (uint8_t)how.n, (uint8_t)(3 + n), 0x1c, 0};
+
+    bytes[7] = (uint8_t)n;
+    memcpy(bytes + 8, how.topic, n);
+    SSL_write(l->ssl[0], bytes, (int)(8 + n));
+    l->to[0].closed = true;
+    puts("sent away");
+}
+
 static void inject_all(void)
 {
     uint8_t bytes[32];
@@ -214,6 +228,11 @@ static void tamper(struct link *l, int to)
 
             SSL_write(l->ssl[0], refused, sizeof(refused));
             l->to[0].closed = true;
+            p->n = p->parsed = p->chunks = 0;
+            return;
+        }
+        if (to == 1 && b[0] == 0x10 && how.mode == MOVED) {
+            send_away(l);
             p->n = p->parsed = p->chunks = 0;
             return;
         }

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "io/backoff.h"
+#include "io/drain.h"
 #include "io/flight.h"
 
 static void test_the_window_is_the_smaller_one(void **state)
@@ -136,6 +137,30 @@ static void test_only_a_stable_connection_resets_it(void **state)
     assert_int_equal(backoff_next_ms(&b, 0, UINT32_MAX), BACKOFF_BASE_MS - 1);
 }
 
+/* A backlog that is always there, looked at every millisecond, in batches of 130. */
+static void test_a_backlog_goes_at_its_cap_and_not_faster(void **state)
+{
+    struct drain d = {.per_s = 1000};
+    uint64_t first_100_ms = 0, gone = 0;
+
+    (void)state;
+    for (int64_t now_us = 3600000000; now_us < 3610000000; now_us += 1000) {
+        while (drain_allows(&d, now_us)) {
+            drain_took(&d, 130, now_us);
+            gone += 130;
+        }
+        if (now_us < 3600100000)
+            first_100_ms = gone;
+    }
+    assert_in_range(first_100_ms, 130, 330); /* an hour of rest saved up 100 ms, not an hour */
+    assert_in_range(gone, 9900, 10300);
+    d.per_s = 0;
+    for (int i = 0; i < 1000; i++) {
+        assert_true(drain_allows(&d, 3610000000));
+        drain_took(&d, 130, 3610000000);
+    }
+}
+
 static void test_after_a_power_cut_gateways_come_back_spread_out(void **state)
 {
     (void)state;
@@ -154,6 +179,7 @@ int main(void)
         cmocka_unit_test(test_overdue_counts_from_when_it_waits_for_nothing_else),
         cmocka_unit_test(test_the_back_off_doubles_to_its_bound),
         cmocka_unit_test(test_only_a_stable_connection_resets_it),
+        cmocka_unit_test(test_a_backlog_goes_at_its_cap_and_not_faster),
         cmocka_unit_test(test_after_a_power_cut_gateways_come_back_spread_out),
     };
 

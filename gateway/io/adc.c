@@ -9,33 +9,28 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "io/bank.h"
 #include "io/gpio.h"
+#include "io/realtime.h"
 #include "io/sim.h"
 
 #define RING_SIZE  1024u /* a power of two; 16 cells at 80 SPS for 0.8 s */
-#define PRIORITY   50
 #define STACK_SIZE ((size_t)256 * 1024)
 #define LONGEST_US 100000 /* adc_close() waits for this at most */
 #define US_PER_S   INT64_C(1000000)
 #define NS_PER_US  1000L
-#define NO_RT      "no real-time priority: raise the RTPRIO limit to 50 (LimitRTPRIO= of the unit)"
-#define NO_MEMLOCK "memory not locked: raise the MEMLOCK limit (LimitMEMLOCK=infinity of the unit)"
 
 struct adc {
     struct bank bank; /* the thread's own */
     uint16_t cells[BOARD_BANK_CELLS_MAX];
-    struct gpio *gpio; /* NULL: simulated */
-    const char *degraded;
-    bool realtime, locked;
+    struct gpio *gpio;       /* NULL: simulated */
+    struct realtime granted; /* real lines only */
     int event_fd;
     pthread_t thread;
     atomic_bool stop;
@@ -122,10 +117,8 @@ static void *run(void *arg)
     return NULL;
 }
 
-/* Locks pages as they are touched: locking whole thread stacks would cost megabytes. */
 static int start_thread(struct adc *a)
 {
-    const struct sched_param param = {.sched_priority = PRIORITY};
     pthread_attr_t attr;
     int r = pthread_attr_init(&attr);
 
@@ -139,9 +132,7 @@ static int start_thread(struct adc *a)
     pthread_setname_np(a->thread, "adc");
     if (a->gpio == NULL)
         return 0;
-    a->locked = mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
-    a->realtime = pthread_setschedparam(a->thread, SCHED_FIFO, &param) == 0;
-    a->degraded = !a->realtime ? NO_RT : !a->locked ? NO_MEMLOCK : NULL;
+    a->granted = realtime_ask(a->thread);
     return 0;
 }
 
@@ -231,18 +222,12 @@ int adc_read(struct adc *a, struct obs *ret, size_t cap)
 
 const char *adc_degraded(const struct adc *a)
 {
-    return a->degraded;
+    return a->gpio != NULL ? realtime_missing(a->granted) : NULL;
 }
 
 const char *adc_mode(const struct adc *a)
 {
-    if (a->gpio == NULL)
-        return "simulated";
-    if (!a->realtime)
-        return a->locked ? "ordinary priority, memory locked"
-                         : "ordinary priority, memory not locked";
-    return a->locked ? "real-time priority, memory locked"
-                     : "real-time priority, memory not locked";
+    return a->gpio != NULL ? realtime_name(a->granted) : "simulated";
 }
 
 struct adc_counters adc_counters(const struct adc *a)

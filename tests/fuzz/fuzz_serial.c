@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         if (radio_step(&radio, &in, obs) != 0)
             abort();
     }
-    if (passed != lines.good || radio.counters.nodes_refused != passed)
+    if (passed != lines.good ||
+        radio.counters.nodes_refused + radio.counters.refused_ad + radio.counters.unknown != passed)
         abort();
     return 0;
 }

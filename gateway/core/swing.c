@@ -142,15 +142,46 @@ static void gather(const struct swing_ring *r, uint32_t span_ms, struct points *
     drop_wild(p);
 }
 
+/* A damped cosine and sine at the window's times. Frequencies are tried in even steps, so each is the one before
+ * turned by a constant angle: a fit that calls sin, cos and exp for every point of every frequency takes six times
+ * as long, and a hand that leans makes fits that all fail. */
+struct waves {
+    double x[SWING_RING], y[SWING_RING];           /* size x cos, size x sin */
+    double turn_x[SWING_RING], turn_y[SWING_RING]; /* of one step of frequency */
+};
+
+static void waves_begin(const struct points *p, double hz, double step_hz, double decay_hz,
+                        struct waves *w)
+{
+    for (int i = 0; i < p->n; i++) {
+        double size = exp(-decay_hz * p->t[i]), angle = TAU * hz * p->t[i];
+        double turn = TAU * step_hz * p->t[i];
+
+        w->x[i] = size * cos(angle);
+        w->y[i] = size * sin(angle);
+        w->turn_x[i] = cos(turn);
+        w->turn_y[i] = sin(turn);
+    }
+}
+
+static void waves_turn(const struct points *p, struct waves *w)
+{
+    for (int i = 0; i < p->n; i++) {
+        double x = w->x[i];
+
+        w->x[i] = x * w->turn_x[i] - w->y[i] * w->turn_y[i];
+        w->y[i] = x * w->turn_y[i] + w->y[i] * w->turn_x[i];
+    }
+}
+
 /* Three unknowns, by Cramer's rule on the normal equations. False: they cannot be told apart. */
-static bool solve(const struct points *p, double hz, double decay, struct solution *ret)
+static bool solve(const struct points *p, const struct waves *w, struct solution *ret)
 {
     double c = 0, s = 0, cc = 0, ss = 0, cs = 0, m = 0, mc = 0, ms = 0, mm = 0, n = p->n, det;
     double minor_a, minor_b, minor_c;
 
     for (int i = 0; i < p->n; i++) {
-        double size = exp(-decay * p->t[i]), angle = TAU * hz * p->t[i];
-        double x = size * cos(angle), y = size * sin(angle), v = p->m[i];
+        double x = w->x[i], y = w->y[i], v = p->m[i];
 
         c += x, s += y, cc += x * x, ss += y * y, cs += x * y;
         m += v, mc += v * x, ms += v * y, mm += v * v;
@@ -170,12 +201,12 @@ static bool solve(const struct points *p, double hz, double decay, struct soluti
 }
 
 /* Tries one sine; keeps it when it is the best so far. */
-static void attempt(const struct points *p, double hz, double decay_hz, struct search *s)
+static void attempt(const struct points *p, double hz, double decay_hz, const struct waves *w,
+                    struct search *s)
 {
     struct solution x;
 
-    if (hz * p->span_s < PERIOD_MIN || hz * BINS_A_PERIOD * p->span_s > p->n ||
-        !solve(p, hz, decay_hz, &x))
+    if (hz * p->span_s < PERIOD_MIN || hz * BINS_A_PERIOD * p->span_s > p->n || !solve(p, w, &x))
         return;
     if (decay_hz == 0 && (s->steady.level_var == 0 || x.squares < s->steady.squares))
         s->steady = x;
@@ -186,21 +217,30 @@ static void attempt(const struct points *p, double hz, double decay_hz, struct s
     }
 }
 
-/* First which frequency, with a middling decay, in steps that the window can just tell apart; then both. */
-static bool find(const struct points *p, double hz, double hz_most, struct search *s)
+/* `n` frequencies from `hz` on. */
+static void attempt_row(const struct points *p, double hz, double step_hz, int n, double decay_hz,
+                        struct search *s)
 {
-    double step_hz = 0.2 / p->span_s;
-    int steps = (int)((hz_most - hz) / step_hz);
+    struct waves w;
 
-    for (int k = 0; k <= steps; k++)
-        attempt(p, hz + k * step_hz, DECAYS_HZ[hz + k * step_hz < HZ_HIGH ? 2 : DECAYS_N - 2], s);
-    hz = s->hz;
-    for (int k = 0; k < (hz < HZ_HIGH ? DECAYS_SLOW : DECAYS_N) && s->best.level_var != 0; k++)
-        for (int i = -4; i <= 4; i++)
-            attempt(p, hz + i * step_hz / 4, DECAYS_HZ[k], s);
-    hz = s->hz;
-    for (int i = -3; i <= 3 && s->best.level_var != 0; i++)
-        attempt(p, hz + i * step_hz / 16, s->decay_hz, s);
+    waves_begin(p, hz, step_hz, decay_hz, &w);
+    for (int i = 0; i < n; i++, waves_turn(p, &w))
+        attempt(p, hz + i * step_hz, decay_hz, &w, s);
+}
+
+/* First which frequency, with a middling decay, in steps that the window can just tell apart; then both. */
+static bool find(const struct points *p, bool fast, struct search *s)
+{
+    double step_hz = 0.2 / p->span_s, low = fast ? HZ_HIGH : HZ_LOW;
+    double most = fmin(fast ? HZ_FAST : HZ_HIGH, p->n / (BINS_A_PERIOD * p->span_s));
+    int steps = (int)((most - low) / step_hz), decays = fast ? DECAYS_N : DECAYS_SLOW;
+
+    attempt_row(p, low, step_hz, steps + 1, DECAYS_HZ[fast ? DECAYS_N - 2 : 2], s);
+    low = s->hz - step_hz;
+    for (int k = 0; k < decays && s->best.level_var != 0; k++)
+        attempt_row(p, low, step_hz / 4, 9, DECAYS_HZ[k], s);
+    if (s->best.level_var != 0)
+        attempt_row(p, s->hz - step_hz * 3 / 16, step_hz / 16, 7, s->decay_hz, s);
     return s->best.level_var != 0;
 }
 
@@ -211,8 +251,7 @@ static bool fit(const struct points *p, bool fast, int64_t noise_mg, int32_t new
     double size, left, misfit; /* left: of the amplitude, at the window's end */
     bool exact;
 
-    if (p->n < (fast ? BINS_FAST : BINS_MIN) ||
-        !find(p, fast ? HZ_HIGH : HZ_LOW, fast ? HZ_FAST : HZ_HIGH, &s))
+    if (p->n < (fast ? BINS_FAST : BINS_MIN) || !find(p, fast, &s))
         return false;
     size = sqrt(s.best.a * s.best.a + s.best.b * s.best.b);
     left = exp(-s.decay_hz * p->span_s);

@@ -38,6 +38,7 @@ int cmd_sale(int argc, char **argv);
 int cmd_tasks(int argc, char **argv);
 int cmd_claim(int argc, char **argv);
 int cmd_enroll(int argc, char **argv);
+int cmd_dead_letters(int argc, char **argv);
 int cmd_backup(int argc, char **argv);
 int cmd_locate(int argc, char **argv);
 int cmd_calibrate(int argc, char **argv);

@@ -93,6 +93,13 @@ static const struct ctl_command commands[] = {
      "  --config DIR    folder of noren.conf (default /etc/noren)\n"
      "  --json          the answer as JSON\n",
      cmd_enroll},
+    {"dead-letters", "[--json] [--config DIR]", "events that the broker refused for good",
+     "Lists what stands in dead-letters.jsonl of the data folder: epoch and number, type, the\n"
+     "broker's reason (MQTT 5, 2.4) and what it said, unless it was about a member. A gap took\n"
+     "the number of each at headquarters. Look at the broker's ACL and limits first.\n\n"
+     "  --config DIR  the gateway's configuration folder (default /etc/noren)\n"
+     "  --json        the lines as they are\n",
+     cmd_dead_letters},
     {"backup", "FILE [--json] [--socket PATH|--config DIR]", "a copy of the gateway's database",
      "Copies the database to FILE (mode 0600) while the gateway works; norend writes it, so FILE "
      "is in\n"

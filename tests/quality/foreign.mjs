@@ -5,7 +5,7 @@
 // steps, hung loads are real pendulums (the rope's force goes with twice the swing's frequency), hands push with a
 // trembling force, zero wanders and warms, cells creep, recordings have gaps, and stamps jitter.
 // usage:
-// foreign.mjs BIN_DIR pick|lean|pendulum|gaps|cells RATE SEED PLATES MINUTES [PERCENT EXACT]
+// foreign.mjs BIN_DIR pick|lean|stay|pendulum|gaps|cells RATE SEED PLATES MINUTES [PERCENT EXACT]
 // prints one line of JSON; exit status 1 when precision or recall is below PERCENT, or quantities below EXACT.
 // With VERBOSE=1 every change that was not answered as it should be.
 import { createReadStream, createWriteStream, mkdtempSync, rmSync, writeFileSync, openSync, closeSync } from 'node:fs';
@@ -55,11 +55,12 @@ const load = (p) => p.units.reduce((a, b) => a + b, 0);
 function plan(p, t) {
     const put = p.taken.length > 0 && (p.units.length < 3 || uniform() < 0.45), n = uniform() < 0.75 ? 1 : 2;
     let at = t;
-    if (kind === 'lean' && uniform() < 0.6) {
-        const span = uniform(1, 9);
-        p.acts.push([at, () => p.hands.push({ from: at, to: at + span, g: uniform(200, 6000), hz: uniform(0.2, 0.9), tremor: uniform(7, 11), phase: uniform(0, 6) })]);
-        at += span + uniform(0.3, 1.5);
-        if (uniform() < 0.4) { p.next = at + uniform(6, 20); return; }
+    if ((kind === 'lean' || kind === 'stay') && uniform() < 0.6) {
+        // lean: an elbow rests on the plate, then goods move. stay: the goods move as it comes down, and it stays.
+        const span = uniform(1, 9), begins = kind === 'lean' ? at : at + 0.4;
+        p.acts.push([at, () => p.hands.push({ from: begins, to: begins + span, g: uniform(200, 6000), hz: uniform(0.2, 0.9), tremor: uniform(7, 11), phase: uniform(0, 6) })]);
+        at += kind === 'lean' ? span + uniform(0.3, 1.5) : 0.4;
+        if (uniform() < 0.4) { p.next = at + (kind === 'stay' ? span : 0) + uniform(6, 20); return; }
     }
     const grip = at;
     p.acts.push([grip - 0.25, () => p.hands.push({ from: grip - 0.25, to: grip + 0.05, g: uniform(60, 350), hz: 0.5, tremor: 9, phase: 0 })]);
@@ -72,7 +73,7 @@ function plan(p, t) {
         if (moved !== 0) truth.push({ t: now, plate: p.id, gtin: p.gtin, n: moved });
         if (kind === 'pendulum') p.pendulum = { from: now, angle: uniform(0.1, 0.35), hz: uniform(0.5, 1.1), tau: uniform(1.5, 5), g: load(p) / Math.max(1, p.units.length) * uniform(1, 4) };
     }]);
-    p.next = at + uniform(kind === 'pendulum' ? 22 : 9, 30);
+    p.next = at + uniform(kind === 'pendulum' ? 22 : kind === 'stay' ? 18 : 9, 30);
 }
 
 const truth = [];
@@ -151,7 +152,7 @@ try {
         if (e.data.stage === 'settled') said.push(row);
         if (e.data.stage === 'provisional') first.push(row);
     }
-    const late = kind === 'pendulum' ? 30 : 15, delays = [], firsts = [];
+    const late = kind === 'pendulum' ? 30 : kind === 'stay' ? 18 : 15, delays = [], firsts = [];
     let hits = 0, exact = 0, wrong = 0, doubted = 0, missed = 0, stray = 0;
     const byPlate = (list) => list.reduce((m, x) => (m.get(x.plate) ?? m.set(x.plate, []).get(x.plate)).push(x) && m, new Map());
     const saidBy = byPlate(said), firstBy = byPlate(first), truthBy = byPlate(truth);

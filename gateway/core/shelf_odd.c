@@ -14,8 +14,8 @@
 #define STRAY_AGAIN   0.3 /* each further piece is less likely */
 #define STRAY_FAR     0.1 /* from another piece of furniture, against from this one */
 /* Against one piece of the plate's own product, that somebody puts here ... */
-#define STRAY_FRESH    0.015 /* ... what was taken a moment ago */
-#define STRAY_OLD      0.0005
+#define STRAY_FRESH    0.003 /* ... what was taken a moment ago */
+#define STRAY_OLD      0.0001
 #define STRAY_FRESH_US (120 * NOREN_US_PER_S)
 #define STRAY_LEAVES   0.5 /* what lies on the wrong plate is often tidied away */
 #define CV_MIN         0.01

@@ -63,50 +63,45 @@ static int shelf_changed(const struct projection *p)
         field(p, "quantity"), p->at_us);
 }
 
-static int visit_opened(const struct projection *p)
+/* `sql` has the row's key, its number, then the field that the event is about, and its moment. */
+static int put_presence(const struct projection *p, const char *about, const char *sql)
 {
     int64_t member;
     const json_t *ref = who(p, &member);
 
-    return store_run(p->s,
-                     "INSERT INTO presence(gateway_id, who, member, epoch_id, seq, visit_id,"
-                     " opened_us) VALUES(?, ?, ?, ?, ?, ?, ?)"
-                     " ON CONFLICT(gateway_id, who) DO UPDATE SET epoch_id = excluded.epoch_id,"
-                     " seq = excluded.seq, visit_id = excluded.visit_id, zone = NULL,"
-                     " opened_us = excluded.opened_us, zone_since_us = NULL,"
-                     " closed_us = NULL" LATER("presence"),
-                     "ijiiiji", p->gateway_id, ref, member, p->epoch_id, p->e->seq,
-                     field(p, "visit_id"), p->at_us);
+    return store_run(p->s, sql, "ijiiiji", p->gateway_id, ref, member, p->epoch_id, p->e->seq,
+                     field(p, about), p->at_us);
+}
+
+static int visit_opened(const struct projection *p)
+{
+    return put_presence(p, "visit_id",
+                        "INSERT INTO presence(gateway_id, who, member, epoch_id, seq, visit_id,"
+                        " opened_us) VALUES(?, ?, ?, ?, ?, ?, ?)"
+                        " ON CONFLICT(gateway_id, who) DO UPDATE SET epoch_id = excluded.epoch_id,"
+                        " seq = excluded.seq, visit_id = excluded.visit_id, zone = NULL,"
+                        " opened_us = excluded.opened_us, zone_since_us = NULL,"
+                        " closed_us = NULL" LATER("presence"));
 }
 
 static int visit_zone(const struct projection *p)
 {
-    int64_t member;
-    const json_t *ref = who(p, &member);
-
-    return store_run(p->s,
-                     "INSERT INTO presence(gateway_id, who, member, epoch_id, seq, zone,"
-                     " zone_since_us) VALUES(?, ?, ?, ?, ?, ?, ?)"
-                     " ON CONFLICT(gateway_id, who) DO UPDATE SET epoch_id = excluded.epoch_id,"
-                     " seq = excluded.seq, zone = excluded.zone,"
-                     " zone_since_us = excluded.zone_since_us" LATER("presence"),
-                     "ijiiiji", p->gateway_id, ref, member, p->epoch_id, p->e->seq,
-                     field(p, "zone"), p->at_us);
+    return put_presence(p, "zone",
+                        "INSERT INTO presence(gateway_id, who, member, epoch_id, seq, zone,"
+                        " zone_since_us) VALUES(?, ?, ?, ?, ?, ?, ?)"
+                        " ON CONFLICT(gateway_id, who) DO UPDATE SET epoch_id = excluded.epoch_id,"
+                        " seq = excluded.seq, zone = excluded.zone,"
+                        " zone_since_us = excluded.zone_since_us" LATER("presence"));
 }
 
 static int visit_closed(const struct projection *p)
 {
-    int64_t member;
-    const json_t *ref = who(p, &member);
-
-    return store_run(p->s,
-                     "INSERT INTO presence(gateway_id, who, member, epoch_id, seq, visit_id,"
-                     " closed_us) VALUES(?, ?, ?, ?, ?, ?, ?)"
-                     " ON CONFLICT(gateway_id, who) DO UPDATE SET epoch_id = excluded.epoch_id,"
-                     " seq = excluded.seq, zone = NULL, zone_since_us = NULL,"
-                     " closed_us = excluded.closed_us" LATER("presence"),
-                     "ijiiiji", p->gateway_id, ref, member, p->epoch_id, p->e->seq,
-                     field(p, "visit_id"), p->at_us);
+    return put_presence(p, "visit_id",
+                        "INSERT INTO presence(gateway_id, who, member, epoch_id, seq, visit_id,"
+                        " closed_us) VALUES(?, ?, ?, ?, ?, ?, ?)"
+                        " ON CONFLICT(gateway_id, who) DO UPDATE SET epoch_id = excluded.epoch_id,"
+                        " seq = excluded.seq, zone = NULL, zone_since_us = NULL,"
+                        " closed_us = excluded.closed_us" LATER("presence"));
 }
 
 static int offer_made(const struct projection *p, const char *status)

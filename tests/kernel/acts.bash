@@ -103,6 +103,7 @@ restarts() { # how many; every other one by SIGKILL
             $NOREND
             read -u5 line && $bin/norenctl status --config $work/config >/dev/null
             timeout 60 $B monitors 1" >"$work/restart.log" 2>&1 || die "restart $i: $(cat "$work/restart.log")"
+        [ $((i % 50)) != 0 ] || step "$i restarts"
     done
     echo "      $1 restarts, 1 monitor in the kernel"
 }

@@ -32,6 +32,8 @@ struct order_form {
     bool json;
 };
 
+static int fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 static int fail(int status, const char *format, ...)
 {
     va_list args;

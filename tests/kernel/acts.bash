@@ -87,7 +87,8 @@ drops_commands() {
 }
 vanishes() {
     step "the controller vanishes, and returns"
-    guest "kill -KILL \$(cat /run/vhci.pid)"
+    # awaited, so that the agent's shell does not report the death in the middle of another answer
+    guest "kill -KILL \$(cat /run/vhci.pid); wait \$(cat /run/vhci.pid) 2>/dev/null || true"
     wait_for 60 "the complaint" has_problem 'hci0 is not there'
     plug_in
     hears_again 60 "its return"

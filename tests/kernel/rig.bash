@@ -125,14 +125,19 @@ rig_boot() {
     guest_answer >/dev/null || die "the guest's agent did not come up"
 }
 
+# The whole answer is taken before any of it is given on: a reader that goes early must not leave the rest to the next.
 guest_answer() {
-    local line
+    local line answer=
     while IFS= read -r -t "$RIG_LIMIT" -u "$CTL_IN" line; do
         case $line in
-            "#rc "*) return "${line#\#rc }" ;;
-            *) printf '%s\n' "$line" ;;
+            "#rc "*)
+                printf %s "$answer"
+                return "${line#\#rc }"
+                ;;
+            *) answer+=$line$'\n' ;;
         esac
     done
+    printf %s "$answer"
     if kill -0 $QEMU 2>/dev/null; then echo "no answer from the guest within $RIG_LIMIT s" >&2; else echo "the guest has ended" >&2; fi
     return 255
 }

@@ -24,6 +24,7 @@ enum record_kind {
     RECORD_SUPPLY,      /**< alerts and the task of one facing */
     RECORD_CELL,        /**< what is wrong with a load cell, and what was learnt of it */
     RECORD_CALIBRATION, /**< one calibration of a cell; the newest is in force */
+    RECORD_PIECE,       /**< what was learnt of the mass of one GTIN's pieces */
     RECORD_KINDS
 };
 

@@ -71,9 +71,21 @@ static double square(double x)
     return x * x;
 }
 
-static double cv_of(const struct plan_facing *f)
+/* Of one piece: what was learnt, else what the plan says. */
+static double unit_of(const struct judgement *j, uint8_t facing)
 {
-    return (f->unit_cv_pm > SPREAD_MIN_PM ? f->unit_cv_pm : SPREAD_MIN_PM) / 1000.0;
+    int64_t learnt_mg = j->seen->unit_mg[facing];
+
+    return (double)(learnt_mg > 0 ? learnt_mg : j->plate->facings[facing].unit_mass_mg);
+}
+
+static double unit_sd(const struct judgement *j, uint8_t facing)
+{
+    double sd_mg = j->seen->unit_mg[facing] > 0
+                       ? j->seen->unit_sd_mg[facing]
+                       : j->plate->facings[facing].unit_cv_pm / 1000.0 * unit_of(j, facing);
+
+    return fmax(sd_mg, SPREAD_MIN_PM / 1000.0 * unit_of(j, facing));
 }
 
 static double mass_of(const struct judgement *j, const struct hypothesis *h)
@@ -81,7 +93,7 @@ static double mass_of(const struct judgement *j, const struct hypothesis *h)
     double mass = 0;
 
     for (uint8_t i = 0; i < h->n; i++)
-        mass += h->parts[i].quantity * (double)j->plate->facings[h->parts[i].facing].unit_mass_mg;
+        mass += h->parts[i].quantity * unit_of(j, h->parts[i].facing);
     return mass;
 }
 
@@ -91,11 +103,8 @@ static double spread_of(const struct judgement *j, const struct hypothesis *h, d
     double sum = 2 * square(sigma_mg) + square(j->seen->unsure_mg) +
                  square((double)j->seen->delta_mg * SPAN_PM / 1000.0);
 
-    for (uint8_t i = 0; i < h->n; i++) {
-        const struct plan_facing *f = &j->plate->facings[h->parts[i].facing];
-
-        sum += fabs((double)h->parts[i].quantity) * square(cv_of(f) * (double)f->unit_mass_mg);
-    }
+    for (uint8_t i = 0; i < h->n; i++)
+        sum += fabs((double)h->parts[i].quantity) * square(unit_sd(j, h->parts[i].facing));
     return sqrt(sum);
 }
 
@@ -140,14 +149,14 @@ static double place_likelihood(const struct judgement *j, const struct hypothesi
                square(seen->span_mm * (double)seen->delta_mg * BENDING_PM / 1000.0);
     for (uint8_t i = 0; i < h->n; i++) {
         const struct plan_facing *f = &j->plate->facings[h->parts[i].facing];
-        double mass = h->parts[i].quantity * (double)f->unit_mass_mg;
+        double mass = h->parts[i].quantity * unit_of(j, h->parts[i].facing);
 
         moment += mass * f->x_mm;
         size += fabs(mass);
         variance += square(mass * place_sd_mm(j->plate, h->parts[i].facing));
     }
     for (uint8_t i = 0; h->n == 0 && i < j->plate->facings_n; i++)
-        size = fmax(size, (double)j->plate->facings[i].unit_mass_mg);
+        size = fmax(size, unit_of(j, i));
     /* Density of the moment, in units of what the span allows. */
     density = exp(-square(seen->moment_mgmm - moment) / variance / 2) / sqrt(TAU * variance);
     return log((1 - PLACE_WRONG) * density * size * seen->span_mm + PLACE_WRONG);
@@ -197,7 +206,7 @@ static void add(struct judgement *j, struct hypothesis *h, double prior, struct 
 /* The nearest number of pieces and those beside it. */
 static void add_single(struct judgement *j, uint8_t facing)
 {
-    double unit = (double)j->plate->facings[facing].unit_mass_mg;
+    double unit = unit_of(j, facing);
     double pieces = round((double)j->seen->delta_mg / unit);
     int32_t sign = j->seen->delta_mg < 0 ? -1 : 1, k;
 
@@ -215,8 +224,8 @@ static void add_single(struct judgement *j, uint8_t facing)
 
 static void add_pair(struct judgement *j, uint8_t a, uint8_t b)
 {
-    double unit_a = (double)j->plate->facings[a].unit_mass_mg;
-    double unit_b = (double)j->plate->facings[b].unit_mass_mg;
+    double unit_a = unit_of(j, a);
+    double unit_b = unit_of(j, b);
     double reach = 0.1 * (unit_a + unit_b) * PAIR_PIECES + 6.0 * (double)j->seen->sigma_mg;
 
     for (int32_t i = -PAIR_PIECES; i <= PAIR_PIECES; i++)
@@ -238,7 +247,7 @@ static bool fits(const struct judgement *j, const struct hypothesis *h, bool *re
     double unit = 1e18, residual = fabs((double)j->seen->delta_mg - mass_of(j, h)), sigma;
 
     for (uint8_t i = 0; i < h->n; i++) {
-        double mass = (double)j->plate->facings[h->parts[i].facing].unit_mass_mg;
+        double mass = unit_of(j, h->parts[i].facing);
 
         unit = mass < unit ? mass : unit;
     }

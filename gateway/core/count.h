@@ -42,8 +42,10 @@ struct count_evidence {
     bool placed;        /**< the plate's cells tell places, and knew theirs before the change */
     double moment_mgmm; /**< sum of the cells' changes x their places */
     double span_mm;     /**< distance of the outermost cells */
-    int64_t on_shelf[PLATE_FACINGS_MAX]; /**< what the ledger has there; -1: not known */
-    int64_t in_hand[PLATE_FACINGS_MAX];  /**< of each facing's product */
+    int64_t on_shelf[PLATE_FACINGS_MAX];  /**< what the ledger has there; -1: not known */
+    int64_t in_hand[PLATE_FACINGS_MAX];   /**< of each facing's product */
+    int64_t unit_mg[PLATE_FACINGS_MAX];   /**< learnt mass of a piece; 0: as the plan says */
+    double unit_sd_mg[PLATE_FACINGS_MAX]; /**< its variation; where unit_mg is 0, the plan's */
     double
         others; /**< prior x density (per mg, x sqrt(2 pi)) of all that is no product of the plate */
 };

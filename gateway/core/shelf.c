@@ -14,6 +14,7 @@
 #include "core/shelf_evidence.h"
 #include "core/shelf_ledger.h"
 #include "core/shelf_odd.h"
+#include "core/shelf_piece.h"
 #include "core/shelf_rows.h"
 #include "core/shelf_say.h"
 #include "core/shelf_sensor.h"
@@ -43,8 +44,10 @@ static void plan_products(struct shelf *s, const struct plan *old_plan, const st
     shelf_assign_slots(s->product_slots, old, plan->products_n);
     for (uint16_t i = 0; i < plan->products_n; i++) {
         s->first_facing[i] = NO_INDEX;
-        if (old[i] == NO_INDEX)
+        if (old[i] == NO_INDEX) {
             *shelf_stock(s, i) = stock_open(plan->products[i].backroom);
+            s->pieces[s->product_slots[i]] = (struct piece){.n = 0};
+        }
     }
 }
 
@@ -95,6 +98,7 @@ static void plan_plates(struct shelf *s, const struct plan *old_plan, const stru
             }
         }
         p->fresh = 0;
+        p->lesson.until_us = 0;
         p->calibrated = shelf_is_calibrated(s, plan, now);
         p->weighed |= now->cells_n > 0;
         for (uint8_t j = 0; j < now->facings_n; j++) {
@@ -109,6 +113,7 @@ void shelf_plan(struct shelf *s, const struct plan *old_plan, const struct plan 
     plan_products(s, old_plan, plan);
     shelf_plan_cells(s, old_plan, plan);
     plan_plates(s, old_plan, plan);
+    shelf_plan_pieces(s, plan);
 }
 
 /* ---- questions -------------------------------------------------------------------------------------- */
@@ -131,6 +136,16 @@ enum shelf_sensor shelf_sensor(const struct shelf *s, uint16_t plate)
 const struct shelf_facing *shelf_facing(const struct shelf *s, uint16_t plate, uint8_t facing)
 {
     return &s->plates[s->plate_slots[plate]].facings[facing];
+}
+
+struct piece_mass shelf_facing_piece(const struct shelf *s, const struct plan *plan, uint16_t plate,
+                                     uint8_t facing, int32_t *ret_learnt_from)
+{
+    const struct plan_facing *f = &plan->plates[plate].facings[facing];
+    const struct piece *p = &s->pieces[s->product_slots[f->product]];
+
+    *ret_learnt_from = p->planned_mg == f->unit_mass_mg ? p->n : 0;
+    return piece_mass(p, &plan->plates[plate], facing);
 }
 
 bool shelf_facing_known(const struct shelf *s, uint16_t plate, uint8_t facing)

@@ -10,6 +10,7 @@
 #include "core/batch.h"
 #include "core/cell.h"
 #include "core/obs.h"
+#include "core/piece.h"
 #include "core/stock.h"
 #include "core/weigh.h"
 
@@ -60,6 +61,13 @@ struct shelf_stray {
     int64_t mass_mg;
 };
 
+/** A single piece that was taken, until the plate is at rest and tells what it weighed. Not stored. */
+struct shelf_lesson {
+    int64_t until_us;  /**< 0: none */
+    int64_t before_mg; /**< the undisturbed load before */
+    uint8_t facing;
+};
+
 /** Picks that are remembered, to see many at once. */
 #define SHELF_LEFT_MAX 8
 
@@ -87,6 +95,7 @@ struct shelf_plate {
     bool tare_wanted; /**< a tare command waits for a quiet plate */
     bool drift_told;  /**< a recount was suggested because tracking reached its limit */
     struct shelf_stray stray;
+    struct shelf_lesson lesson;
     struct {
         int64_t t_us;
         int32_t n;
@@ -109,11 +118,12 @@ struct shelf_cell {
     bool placed;     /**< ref_mg is set */
 };
 
-/** State is kept by slot, so that a new plan moves indices and no state. About 400 kB. */
+/** State is kept by slot, so that a new plan moves indices and no state. About 500 kB. */
 struct shelf {
     struct shelf_plate plates[PLATES_MAX];
     uint16_t plate_slots[PLATES_MAX]; /**< by index in the plan */
     struct stock products[PRODUCTS_MAX];
+    struct piece pieces[PRODUCTS_MAX]; /**< by slot, as products */
     uint16_t product_slots[PRODUCTS_MAX];
     uint16_t first_facing[PRODUCTS_MAX]; /**< by index in the plan; then shelf_facing.next */
     struct shelf_cell cells[CELLS_MAX];  /**< by index in the plan */
@@ -135,7 +145,7 @@ struct shelf {
 void shelf_init(struct shelf *s);
 /** A new plan is in force: state of plates, facings and products that are still there (by id) is kept. */
 void shelf_plan(struct shelf *s, const struct plan *old_plan, const struct plan *plan);
-/** Takes back one RECORD_SHOP/PLATE/FACING/PRODUCT row. 0, or -1 when not understood. */
+/** Takes back one RECORD_SHOP/PLATE/FACING/PRODUCT/CELL/CALIBRATION/PIECE row. 0, or -1 when not understood. */
 int shelf_restore(struct shelf *s, const struct plan *plan, const struct record *r);
 /** One observation (plan, cell, mass, node, command, tick), already checked against the plan. Returns the
  * next deadline; the observation's own time when the batch was full. */
@@ -150,6 +160,9 @@ const struct stock *shelf_ledger(const struct shelf *s, uint16_t product);
 struct shelf_atp shelf_atp(const struct shelf *s, const struct plan *plan, uint16_t product);
 enum shelf_sensor shelf_sensor(const struct shelf *s, uint16_t plate);
 const struct shelf_facing *shelf_facing(const struct shelf *s, uint16_t plate, uint8_t facing);
+/** What one piece on a facing weighs, and from how many pieces that was learnt (0: the plan says so). */
+struct piece_mass shelf_facing_piece(const struct shelf *s, const struct plan *plan, uint16_t plate,
+                                     uint8_t facing, int32_t *ret_learnt_from);
 /** False: the sensor is down or has not settled, or the facing was never counted; on_shelf means nothing. */
 bool shelf_facing_known(const struct shelf *s, uint16_t plate, uint8_t facing);
 /** The next number of the shop's changes, alerts and tasks; stored in the same batch. */

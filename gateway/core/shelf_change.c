@@ -7,6 +7,7 @@
 
 #include "core/shelf_evidence.h"
 #include "core/shelf_odd.h"
+#include "core/shelf_piece.h"
 #include "core/shelf_say.h"
 
 #define CLAIM_US   (NOREN_US_PER_S / 2) /* provisional revisions are this far apart */
@@ -173,7 +174,7 @@ static void settle_count(const struct shelf_at *at, const struct count *count, i
     doubt_books(at, count->parts, count->parts_n, doubts);
     for (uint8_t i = 0; i < count->parts_n; i++) {
         const struct count_guess *g = &count->parts[i];
-        int64_t part_mg = g->quantity * at->plan_plate->facings[g->facing].unit_mass_mg;
+        int64_t part_mg = g->quantity * shelf_piece(at, g->facing).mass_mg;
 
         settle_part(at, count, g, i + 1 < count->parts_n ? part_mg : delta_mg);
         if (count->parts_n > 1) /* many sums of two products are nearly alike */
@@ -247,16 +248,21 @@ void shelf_watch_still(const struct shelf_at *at)
 
     if (!w->settled || !w->has_ref) {
         p->still_known = false;
+        p->lesson.until_us = 0;
         return;
     }
     if (w->away || !w->calm || !w->resting || p->bend_mg != 0 || shelf_neighbour_bends(at, 0)) {
         p->disturbed = true;
+        if (w->away)
+            p->lesson.until_us = 0;
         return;
     }
     if (at->now_us - w->calm_since_us < STILL_US)
         return;
     if (p->disturbed && p->still_known && at->plan_plate->facings_n > 1)
         look_for_swap(at);
+    if (p->lesson.until_us != 0)
+        shelf_end_lesson(at);
     p->disturbed = false;
     p->still_known = true;
     p->still_mg = w->level_mg;
@@ -340,9 +346,10 @@ void shelf_settle(const struct shelf_at *at)
     if (w->calm && at->now_us - w->calm_since_us < rest_us)
         rest_us = at->now_us - w->calm_since_us;
     if (count.verdict == COUNT_SURE && still &&
-        (delta_mg < 0 || !is_odd_gain(at, &count) || (w->calm && rest_us >= ODD_US)))
+        (delta_mg < 0 || !is_odd_gain(at, &count) || (w->calm && rest_us >= ODD_US))) {
+        shelf_begin_lesson(at, &count);
         settle_count(at, &count, delta_mg);
-    else if (count.verdict == COUNT_UNKNOWN && still && settle_together(at, delta_mg))
+    } else if (count.verdict == COUNT_UNKNOWN && still && settle_together(at, delta_mg))
         return;
     else if ((count.verdict == COUNT_UNKNOWN || count.other_pm >= OTHER_SURE_PM) && still &&
              rest_us >= ODD_US && shelf_settle_stray(at, delta_mg))

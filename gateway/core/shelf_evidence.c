@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "core/shelf_odd.h"
+#include "core/shelf_piece.h"
 
 #define BEND_TIMES 8 /* what bends us is felt by the neighbour so many times stronger at least */
 #define EVEN_SD    3.4641016 /* width of an even distribution over its standard deviation */
@@ -50,7 +51,10 @@ struct count_evidence shelf_evidence(const struct shelf_at *at, int64_t delta_mg
 
     for (uint8_t i = 0; i < at->plan_plate->facings_n; i++) {
         const struct shelf_facing *f = &at->plate->facings[i];
+        struct piece_mass piece = shelf_piece(at, i);
 
+        seen.unit_mg[i] = piece.mass_mg;
+        seen.unit_sd_mg[i] = piece.sd_mg;
         seen.on_shelf[i] = f->counted ? f->on_shelf : -1;
         seen.in_hand[i] = shelf_stock(at->s, at->plan_plate->facings[i].product)->in_hand;
     }

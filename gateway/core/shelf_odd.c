@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/shelf_piece.h"
 #include "core/shelf_say.h"
 
 #define STRAY_PIECES  3
@@ -228,7 +229,8 @@ static bool disagrees(const struct shelf_at *at)
 
     for (uint8_t i = 0; i < at->plan_plate->facings_n; i++) {
         const struct plan_facing *f = &at->plan_plate->facings[i];
-        double n = (double)at->plate->facings[i].on_shelf, unit = (double)f->unit_mass_mg;
+        double n = (double)at->plate->facings[i].on_shelf;
+        double unit = (double)shelf_piece(at, i).mass_mg;
         double cv = fmax(f->unit_cv_pm / 1000.0, CV_MIN);
 
         if (!at->plate->facings[i].counted)

@@ -9,6 +9,7 @@
 
 #include "core/row.h"
 #include "core/shelf_calibrate.h"
+#include "core/shelf_piece.h"
 
 #define ROW_VERSION     1
 #define KEY_NUMBER      "change"
@@ -21,6 +22,7 @@
 #define CELL_VERSION    2
 #define CELL_FIELDS_1   6
 #define NOISE_SCALE     16
+#define PIECE_FIELDS    5
 #define PRODUCT_FIELDS  6 /* version 1 had no `owed` */
 
 struct shelf_at shelf_at(struct shelf *s, const struct plan *plan, uint16_t index, int64_t now_us,
@@ -197,6 +199,16 @@ void shelf_save_product(struct shelf *s, const struct plan *plan, uint16_t produ
                  PRODUCT_FIELDS);
 }
 
+void shelf_save_piece(struct shelf *s, const struct plan *plan, uint16_t product, struct batch *out)
+{
+    const struct piece *p = &s->pieces[s->product_slots[product]];
+    int64_t fields[PIECE_FIELDS] = {ROW_VERSION, p->planned_mg, p->n, llround(p->mean_mg * 1000),
+                                    llround(sqrt(p->variance) * 1000)};
+
+    print_fields(batch_record(out, RECORD_PIECE, plan->products[product].gtin), fields,
+                 PIECE_FIELDS);
+}
+
 void shelf_save_facing(const struct shelf_at *at, uint8_t facing)
 {
     const struct shelf_facing *f = &at->plate->facings[facing];
@@ -322,6 +334,24 @@ static int restore_product(struct shelf *s, const struct plan *plan, const struc
     return 0;
 }
 
+/* The bounds are looked after where the mass is used. A row that was written under another plan is history. */
+static int restore_piece(struct shelf *s, const struct plan *plan, const struct record *r)
+{
+    uint16_t product = plan_find_product(plan, r->key);
+    int64_t f[PIECE_FIELDS];
+
+    if (product == NO_INDEX || !read_fields(r->value, f, PIECE_FIELDS) || f[1] <= 0 || f[2] < 1 ||
+        f[2] > PIECE_MEMORY || f[3] / 2000 > f[1] || f[3] <= 0 || f[4] < 0 || f[4] / 1000 > f[1])
+        return -1;
+    if (shelf_plans_mass(s, plan, product, f[1]))
+        s->pieces[s->product_slots[product]] =
+            (struct piece){.planned_mg = f[1],
+                           .n = (int32_t)f[2],
+                           .mean_mg = (double)f[3] / 1000,
+                           .variance = (double)f[4] / 1000 * ((double)f[4] / 1000)};
+    return 0;
+}
+
 /* A row of version 1 knows nothing of warmth; the reader has left garbage there. */
 static bool forget_warmth(int64_t f[CELL_FIELDS])
 {
@@ -379,6 +409,8 @@ int shelf_restore(struct shelf *s, const struct plan *plan, const struct record 
         return restore_cell(s, plan, r);
     case RECORD_CALIBRATION:
         return shelf_restore_calibration(s, plan, r);
+    case RECORD_PIECE:
+        return restore_piece(s, plan, r);
     case RECORD_VISIT:
     case RECORD_OFFER:
     case RECORD_SUPPLY:

@@ -36,6 +36,8 @@ void shelf_save_plate(const struct shelf_at *at);
 void shelf_save_cell(const struct shelf_at *at, uint16_t cell);
 void shelf_save_product(struct shelf *s, const struct plan *plan, uint16_t product,
                         struct batch *out);
+void shelf_save_piece(struct shelf *s, const struct plan *plan, uint16_t product,
+                      struct batch *out);
 /** The facing and its product's ledger. */
 void shelf_save_facing(const struct shelf_at *at, uint8_t facing);
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "core/shelf_ledger.h"
+#include "core/shelf_piece.h"
 
 const char *shelf_gtin(const struct shelf_at *at, uint8_t facing)
 {
@@ -47,13 +48,13 @@ void shelf_suggest_instead(const struct shelf_at *at, uint8_t facing, int64_t le
 void shelf_suggest_recount(const struct shelf_at *at, uint8_t facing, int64_t ledger,
                            const char *reason)
 {
-    double unit_mg = (double)at->plan_plate->facings[facing].unit_mass_mg, others_mg = 0;
+    double unit_mg = (double)shelf_piece(at, facing).mass_mg, others_mg = 0;
 
     /* What is left for this product when the books are right about the others. */
     for (uint8_t i = 0; i < at->plan_plate->facings_n; i++)
         if (i != facing)
-            others_mg += (double)at->plate->facings[i].on_shelf *
-                         (double)at->plan_plate->facings[i].unit_mass_mg;
+            others_mg +=
+                (double)at->plate->facings[i].on_shelf * (double)shelf_piece(at, i).mass_mg;
     shelf_suggest_instead(at, facing, ledger,
                           llround(((double)at->plate->weigh.level_mg - others_mg) / unit_mg),
                           reason);

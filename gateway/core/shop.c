@@ -6,6 +6,7 @@
 #include "core/shop.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ int shop_restore(struct shop *s, const struct record *r)
     case RECORD_PRODUCT:
     case RECORD_CELL:
     case RECORD_CALIBRATION:
+    case RECORD_PIECE:
         return shelf_restore(&s->shelf, s->plan, r);
     case RECORD_SUPPLY:
         return supply_restore(&s->supply, s->plan, &s->shelf, r);
@@ -258,6 +260,8 @@ static void print_place(const struct shop *s, uint16_t plate, uint8_t facing, st
     int64_t empty_s = supply_time_to_empty_s(&s->supply, &s->shelf,
                                              (struct supply_place){plate, facing}, s->now_us);
     bool known = shelf_facing_known(&s->shelf, plate, facing);
+    int32_t learnt_from;
+    struct piece_mass piece = shelf_facing_piece(&s->shelf, s->plan, plate, facing, &learnt_from);
 
     json_open(j, '{');
     json_key_str(j, "plate", p->id);
@@ -277,6 +281,9 @@ static void print_place(const struct shop *s, uint16_t plate, uint8_t facing, st
         json_i64(j, empty_s);
     else
         json_nil(j);
+    json_key_i64(j, "unit_mass_mg", piece.mass_mg);
+    json_key_i64(j, "unit_sd_mg", llround(piece.sd_mg));
+    json_key_i64(j, "unit_learnt_from", learnt_from);
     json_close(j, '}');
 }
 

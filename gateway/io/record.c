@@ -37,6 +37,8 @@ const char *record_kind_name(enum record_kind kind)
         return "cell";
     case RECORD_CALIBRATION:
         return "calibration";
+    case RECORD_PIECE:
+        return "piece";
     case RECORD_KINDS:
         break;
     }

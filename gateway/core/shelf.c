@@ -193,7 +193,8 @@ int32_t shelf_alerts(const struct shelf *s, const struct plan *plan)
     int32_t n = 0;
 
     for (uint16_t i = 0; i < plan->plates_n; i++)
-        n += s->plates[s->plate_slots[i]].alert != 0;
+        n += (s->plates[s->plate_slots[i]].alert != 0) +
+             (s->plates[s->plate_slots[i]].sweep.number != 0);
     return n;
 }
 
@@ -372,6 +373,8 @@ int64_t shelf_step(struct shelf *s, const struct plan *plan, const struct obs *o
         if (o->t_us < s->watch_us)
             break;
         shelf_end_services(s, plan, o->t_us, out);
+        if (!shelf_end_sweeps(s, plan, o->t_us, out))
+            return o->t_us;
         if (!shelf_watch_cells(s, plan, o->t_us, out))
             return o->t_us;
         s->watch_us = o->t_us + WATCH_US;

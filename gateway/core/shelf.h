@@ -61,6 +61,15 @@ struct shelf_stray {
     int64_t mass_mg;
 };
 
+/** Many that leave at once. The number names the change (c...) and the alert (a...) alike. */
+struct shelf_sweep {
+    int64_t number; /**< 0: none, no alert is up */
+    int64_t t_us;   /**< when it was raised; not stored: after a restart it is long ago */
+    bool open;      /**< said as provisional, neither settled nor retracted yet */
+    uint8_t facing; /**< of an open one */
+    int32_t rev, quantity;
+};
+
 /** A single piece that was taken, until the plate is at rest and tells what it weighed. Not stored. */
 struct shelf_lesson {
     int64_t until_us;  /**< 0: none */
@@ -102,7 +111,7 @@ struct shelf_plate {
         uint8_t facing;
     } left[SHELF_LEFT_MAX]; /**< ring of picks */
     uint8_t left_at;
-    int64_t swept_us;      /**< when many at once were said last; 0: never */
+    struct shelf_sweep sweep;
     int64_t cross_us;      /**< since when weight and books disagree; 0: they do not */
     int64_t cross_next_us; /**< when they are compared next */
     bool cross_told;

@@ -58,6 +58,7 @@ void shelf_claim(const struct shelf_at *at)
 
     if (at->plan_plate->facings_n == 0 || p->tare_wanted)
         return;
+    shelf_foresee_sweep(at);
     if (p->change == 0 && shelf_may_be_bent(at, p->weigh.moved_mg))
         return;
     if (p->change != 0 && (at->now_us - p->claim_us < CLAIM_US || p->rev >= CLAIM_REVS))
@@ -89,13 +90,17 @@ void shelf_retract(const struct shelf_at *at)
     snprintf(c->gtin, sizeof(c->gtin), "%s", p->claim.gtin);
     c->quantity = p->claim.quantity;
     p->change = 0;
+    shelf_close_sweep(at, 0);
     shelf_save_plate(at);
 }
 
 /* The resting load becomes the reference and the change is over. */
 static void close_change(const struct shelf_at *at)
 {
-    weigh_set_reference(&at->plate->weigh, at->plate->weigh.level_mg - at->plate->bend_mg, 0);
+    struct weigh *w = &at->plate->weigh;
+
+    shelf_close_sweep(at, weigh_reference_mg(w) + at->plate->bend_mg - w->level_mg);
+    weigh_set_reference(w, w->level_mg - at->plate->bend_mg, 0);
     shelf_mark_cells(at);
     at->plate->change = 0;
     at->plate->still_mg = at->plate->weigh.level_mg - at->plate->bend_mg;
@@ -182,6 +187,7 @@ static void settle_count(const struct shelf_at *at, const struct count *count, i
                                   "two_products");
         delta_mg -= part_mg;
     }
+    shelf_close_sweep(at, 0); /* what was counted was no sweep, or has ended it already */
     /* What is left over beside somebody's hand is the bend, as far as that can be. */
     if (at->plate->bend_mg == 0 && room_mg > 0) {
         at->plate->bend_mg = delta_mg < 0 ? 0 : delta_mg < room_mg ? delta_mg : room_mg;

@@ -10,7 +10,7 @@
 
 /* The most that one plate says in one observation (recovery with a retraction and a tare: two movements a
  * facing), and the rows of it. */
-#define SHELF_PLATE_EVENTS  (7 + 2 * PLATE_FACINGS_MAX + PLATE_CELLS_MAX)
+#define SHELF_PLATE_EVENTS  (11 + 2 * PLATE_FACINGS_MAX + PLATE_CELLS_MAX)
 #define SHELF_PLATE_RECORDS (4 + 2 * PLATE_FACINGS_MAX + PLATE_CELLS_MAX)
 
 /** The load left its reference and moves: says so at once, as well as it can be told. */

@@ -26,7 +26,9 @@
 #define SWEEP_PM       400 /* of the facing's capacity */
 #define SWEEP_EMPTY_US (15 * NOREN_US_PER_S)
 #define SWEEP_EMPTY    3 /* pieces at least, when they were the last */
-#define SWEEP_AGAIN_US (60 * NOREN_US_PER_S)
+#define SWEEP_AGAIN_US \
+    (60 * NOREN_US_PER_S) /* the alert stands as long, and nothing is said again */
+#define SWEEP_LASTS_US (NOREN_US_PER_S / 4)
 
 #define CROSS_EVERY_US NOREN_US_PER_S
 #define CROSS_US       (600 * NOREN_US_PER_S)
@@ -190,34 +192,141 @@ static int64_t left_since(const struct shelf_plate *p, uint8_t facing, int64_t s
     return n;
 }
 
-void shelf_watch_sweep(const struct shelf_at *at, uint8_t facing, int64_t n)
+static void say_sweep(const struct shelf_at *at, enum shelf_stage stage)
+{
+    struct shelf_sweep *w = &at->plate->sweep;
+    const struct plan_facing *f = &at->plan_plate->facings[w->facing];
+    struct shelf_change *c =
+        &batch_event(at->out, EVENT_SHELF_SWEEP, at->now_us)->u.shelf_sweep.change;
+
+    snprintf(c->change_id, sizeof(c->change_id), "c%" PRId64, w->number);
+    snprintf(c->plate, sizeof(c->plate), "%s", at->plan_plate->id);
+    snprintf(c->gtin, sizeof(c->gtin), "%s", shelf_gtin(at, w->facing));
+    c->stage = stage;
+    c->rev = w->rev++;
+    c->quantity = w->quantity;
+    c->mass_mg = -w->quantity * f->unit_mass_mg;
+    c->confidence_pm = at->plate->facings[w->facing].confidence_pm;
+    w->open = stage == STAGE_PROVISIONAL;
+    shelf_save_plate(at);
+}
+
+static void raise_sweep(const struct shelf_at *at, uint8_t facing, int64_t n,
+                        enum shelf_stage stage)
+{
+    struct event_alert_raised *e =
+        &batch_event(at->out, EVENT_ALERT_RAISED, at->now_us)->u.alert_raised;
+
+    at->plate->sweep = (struct shelf_sweep){.number = shelf_take_number(at->s, at->out),
+                                            .t_us = at->now_us,
+                                            .facing = facing,
+                                            .quantity = (int32_t)n};
+    snprintf(e->alert_id, sizeof(e->alert_id), "a%" PRId64, at->plate->sweep.number);
+    snprintf(e->kind, sizeof(e->kind), "sweep");
+    snprintf(e->severity, sizeof(e->severity), "warning");
+    snprintf(e->subject, sizeof(e->subject), "%s", at->plan_plate->id);
+    snprintf(e->gtin, sizeof(e->gtin), "%s", shelf_gtin(at, facing));
+    at->out->store_dirty = true;
+    say_sweep(at, stage);
+}
+
+static void clear_sweep(const struct shelf_at *at)
+{
+    struct shelf_sweep *w = &at->plate->sweep;
+    struct event_alert_cleared *e =
+        &batch_event(at->out, EVENT_ALERT_CLEARED, at->now_us)->u.alert_cleared;
+
+    snprintf(e->alert_id, sizeof(e->alert_id), "a%" PRId64, w->number);
+    snprintf(e->kind, sizeof(e->kind), "sweep");
+    snprintf(e->subject, sizeof(e->subject), "%s", at->plan_plate->id);
+    w->number = 0;
+    at->out->store_dirty = true;
+    shelf_save_plate(at);
+}
+
+/* How many left, when that are many: of `now` more, of which `left` stay. 0: they are not. */
+static int64_t many(const struct shelf_at *at, uint8_t facing, int64_t now, int64_t left)
 {
     const struct plan_facing *f = &at->plan_plate->facings[facing];
+    int64_t least = (int64_t)f->capacity * SWEEP_PM / 1000;
+    int64_t taken = left_since(at->plate, facing, at->now_us - SWEEP_US) + now;
+
+    if (taken >= (least > SWEEP_PIECES ? least : SWEEP_PIECES))
+        return taken;
+    taken = left_since(at->plate, facing, at->now_us - SWEEP_EMPTY_US) + now;
+    return left <= 0 && taken >= SWEEP_EMPTY ? taken : 0;
+}
+
+void shelf_watch_sweep(const struct shelf_at *at, uint8_t facing, int64_t n)
+{
     struct shelf_plate *p = at->plate;
-    int64_t least = (int64_t)f->capacity * SWEEP_PM / 1000, taken;
-    struct shelf_change *c;
+    int64_t taken;
 
     p->left_at = (uint8_t)((p->left_at + 1) % SHELF_LEFT_MAX);
     p->left[p->left_at].t_us = at->now_us;
     p->left[p->left_at].facing = facing;
     p->left[p->left_at].n = n > INT32_MAX ? INT32_MAX : (int32_t)n;
-    if (p->swept_us != 0 && at->now_us - p->swept_us < SWEEP_AGAIN_US)
+    taken = many(at, facing, 0, p->facings[facing].on_shelf);
+    if (taken == 0 || (p->sweep.number != 0 && (!p->sweep.open || p->sweep.facing != facing)))
         return;
-    taken = left_since(p, facing, at->now_us - SWEEP_US);
-    if (taken < (least > SWEEP_PIECES ? least : SWEEP_PIECES)) {
-        taken = left_since(p, facing, at->now_us - SWEEP_EMPTY_US);
-        if (p->facings[facing].on_shelf > 0 || taken < SWEEP_EMPTY)
-            return;
+    if (p->sweep.number == 0) {
+        raise_sweep(at, facing, taken, STAGE_SETTLED);
+        return;
     }
-    p->swept_us = at->now_us;
-    c = &batch_event(at->out, EVENT_SHELF_SWEEP, at->now_us)->u.shelf_sweep.change;
-    snprintf(c->change_id, sizeof(c->change_id), "c%" PRId64, shelf_take_number(at->s, at->out));
-    snprintf(c->plate, sizeof(c->plate), "%s", at->plan_plate->id);
-    snprintf(c->gtin, sizeof(c->gtin), "%s", shelf_gtin(at, facing));
-    c->stage = STAGE_SETTLED;
-    c->quantity = (int32_t)taken;
-    c->mass_mg = -taken * f->unit_mass_mg;
-    c->confidence_pm = p->facings[facing].confidence_pm;
+    p->sweep.quantity = (int32_t)taken;
+    say_sweep(at, STAGE_SETTLED);
+}
+
+/* A plate that was bumped swings back for a moment and looks lighter: the loss has to last a little. */
+void shelf_foresee_sweep(const struct shelf_at *at)
+{
+    struct shelf_plate *p = at->plate;
+    uint8_t facing = 0;
+    int64_t taken;
+
+    if (p->change == 0 || p->sweep.number != 0 || p->claim.kind != CLAIM_PICK ||
+        at->now_us - p->weigh.away_us < SWEEP_LASTS_US)
+        return;
+    while (facing < at->plan_plate->facings_n && strcmp(shelf_gtin(at, facing), p->claim.gtin) != 0)
+        facing++;
+    if (facing == at->plan_plate->facings_n || !p->facings[facing].counted ||
+        p->weigh.moved_mg * 10 >
+            -9 * p->claim.quantity * at->plan_plate->facings[facing].unit_mass_mg)
+        return;
+    taken = many(at, facing, p->claim.quantity, p->facings[facing].on_shelf - p->claim.quantity);
+    if (taken > 0)
+        raise_sweep(at, facing, taken, STAGE_PROVISIONAL);
+}
+
+void shelf_close_sweep(const struct shelf_at *at, int64_t lost_mg)
+{
+    const struct shelf_sweep *w = &at->plate->sweep;
+
+    if (!w->open)
+        return;
+    /* Goods of this weight are gone, only not surely these. */
+    if (2 * lost_mg >= SWEEP_EMPTY * at->plan_plate->facings[w->facing].unit_mass_mg) {
+        say_sweep(at, STAGE_SETTLED);
+        return;
+    }
+    say_sweep(at, STAGE_RETRACTED);
+    clear_sweep(at);
+}
+
+bool shelf_end_sweeps(struct shelf *s, const struct plan *plan, int64_t now_us, struct batch *out)
+{
+    for (uint16_t i = 0; i < plan->plates_n; i++) {
+        const struct shelf_plate *p = &s->plates[s->plate_slots[i]];
+        struct shelf_at at;
+
+        if (p->sweep.number == 0 || p->sweep.open || now_us - p->sweep.t_us < SWEEP_AGAIN_US)
+            continue;
+        if (!batch_room(out, 1, 1))
+            return false;
+        at = shelf_at(s, plan, i, now_us, out);
+        clear_sweep(&at);
+    }
+    return true;
 }
 
 /* ---- the absolute weight ------------------------------------------------------------------------------ */

@@ -16,7 +16,9 @@
 #define KEY_COMMAND     "command."
 #define KEY_SALE        "sale."
 #define PRODUCT_VERSION 2
-#define PLATE_FIELDS    13
+#define PLATE_FIELDS    18 /* version 1 knew no sweep */
+#define PLATE_VERSION   2
+#define PLATE_FIELDS_1  13
 #define FACING_FIELDS   4
 #define CELL_FIELDS     9 /* version 1 ended with the sixth: it knew no warmth */
 #define CELL_VERSION    2
@@ -149,7 +151,7 @@ void shelf_save_plate(const struct shelf_at *at)
 {
     struct shelf_plate *p = at->plate;
     int64_t fields[PLATE_FIELDS] = {
-        ROW_VERSION,
+        PLATE_VERSION,
         p->weigh.has_ref,
         weigh_reference_mg(&p->weigh),
         p->weigh.tracked_ug / 1000,
@@ -161,6 +163,12 @@ void shelf_save_plate(const struct shelf_at *at)
         p->claim.kind,
         gtin_to_number(p->claim.gtin),
         p->claim.quantity,
+        0, /* was the noise: it is learnt anew */
+        p->sweep.number,
+        p->sweep.open,
+        p->sweep.facing,
+        p->sweep.rev,
+        p->sweep.quantity,
     };
 
     p->stored_mg = weigh_reference_mg(&p->weigh);
@@ -254,13 +262,23 @@ static int restore_shop(struct shelf *s, const struct record *r)
     return 0;
 }
 
+static bool forget_sweep(int64_t f[PLATE_FIELDS])
+{
+    memset(f + PLATE_FIELDS_1, 0, (PLATE_FIELDS - PLATE_FIELDS_1) * sizeof(*f));
+    return true;
+}
+
 static int restore_plate(struct shelf *s, const struct plan *plan, const struct record *r)
 {
     uint16_t index = plan_find_plate(plan, r->key);
     int64_t f[PLATE_FIELDS];
     struct shelf_plate *p;
 
-    if (index == NO_INDEX || !read_fields(r->value, f, PLATE_FIELDS) || f[7] < 0 || f[8] < 0 ||
+    if (index == NO_INDEX ||
+        !(read_version(r->value, f, PLATE_FIELDS, PLATE_VERSION) ||
+          (read_fields(r->value, f, PLATE_FIELDS_1) && forget_sweep(f))) ||
+        f[13] < 0 || f[14] < 0 || f[14] > 1 || f[15] < 0 || f[15] >= PLATE_FACINGS_MAX ||
+        f[16] < 0 || f[16] > INT32_MAX || f[17] < 0 || f[17] > INT32_MAX || f[7] < 0 || f[8] < 0 ||
         f[9] < 0 || f[9] > CLAIM_RESTOCK || f[10] < 0 || f[10] > INT64_C(99999999999999))
         return -1;
     p = &s->plates[s->plate_slots[index]];
@@ -279,6 +297,11 @@ static int restore_plate(struct shelf *s, const struct plan *plan, const struct 
     p->claim.quantity = (int32_t)f[11];
     if (f[12] > 0)
         weigh_set_noise(&p->weigh, f[12]);
+    p->sweep = (struct shelf_sweep){.number = f[13],
+                                    .open = f[13] > 0 && f[14] > 0,
+                                    .facing = (uint8_t)f[15],
+                                    .rev = (int32_t)f[16],
+                                    .quantity = (int32_t)f[17]};
     return 0;
 }
 

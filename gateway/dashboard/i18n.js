@@ -56,7 +56,7 @@ const WORDS = {
     "reason.cap_visit": "この来店で配信済み", "reason.campaign_inactive": "期間外",
     "reason.cooldown": "最近配信済み", "reason.clock_unknown": "時刻不明",
     "alert.identity_far": "同一IDが離れた場所に同時出現", "alert.identity_twin": "同一IDが複数の端末から", "alert.receiver_clock": "受信機の時計ずれ",
-    "alert.sensor_fault": "センサー異常", "alert.out_of_stock": "品切れ",
+    "alert.sensor_fault": "センサー異常", "alert.sweep": "まとめ取り", "alert.out_of_stock": "品切れ",
   },
 };
 

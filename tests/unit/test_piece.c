@@ -186,7 +186,7 @@ static void damaged_rows_teach_nothing(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct record row = {.kind = RECORD_PIECE, .key = GTIN_TEA};
 
-        strcpy(row.value, rows[i]);
+        snprintf(row.value, sizeof(row.value), "%s", rows[i]);
         assert_int_equal(shop_restore(&r->shop, &row), -1);
         assert_int_equal(tea(r)->n, 0);
     }

@@ -2,6 +2,8 @@
 #include "core/batch.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 void batch_clear(struct batch *b)
@@ -26,6 +28,32 @@ struct event *batch_event(struct batch *b, enum event_kind kind, int64_t t_us)
     e->kind = kind;
     e->t_us = t_us;
     b->events_n++;
+    return e;
+}
+
+struct event_alert_raised *batch_raise_alert(struct batch *b, int64_t t_us, int64_t number,
+                                             const char *kind, const char *severity,
+                                             const char *subject)
+{
+    struct event_alert_raised *e = &batch_event(b, EVENT_ALERT_RAISED, t_us)->u.alert_raised;
+
+    snprintf(e->alert_id, sizeof(e->alert_id), "a%" PRId64, number);
+    snprintf(e->kind, sizeof(e->kind), "%s", kind);
+    snprintf(e->severity, sizeof(e->severity), "%s", severity);
+    snprintf(e->subject, sizeof(e->subject), "%s", subject);
+    b->store_dirty = true;
+    return e;
+}
+
+struct event_alert_cleared *batch_clear_alert(struct batch *b, int64_t t_us, int64_t number,
+                                              const char *kind, const char *subject)
+{
+    struct event_alert_cleared *e = &batch_event(b, EVENT_ALERT_CLEARED, t_us)->u.alert_cleared;
+
+    snprintf(e->alert_id, sizeof(e->alert_id), "a%" PRId64, number);
+    snprintf(e->kind, sizeof(e->kind), "%s", kind);
+    snprintf(e->subject, sizeof(e->subject), "%s", subject);
+    b->store_dirty = true;
     return e;
 }
 

@@ -59,4 +59,12 @@ struct event *batch_event(struct batch *b, enum event_kind kind, int64_t t_us);
 /** Appends a record, or overwrites the one with the same kind and key that is already in the batch. */
 struct record *batch_record(struct batch *b, enum record_kind kind, const char *key);
 
+/** Appends an alert and marks the store's state; the caller adds what else it knows. Its id is the number that
+ * shelf_take_number() gave; clearing names the same one. */
+struct event_alert_raised *batch_raise_alert(struct batch *b, int64_t t_us, int64_t number,
+                                             const char *kind, const char *severity,
+                                             const char *subject);
+struct event_alert_cleared *batch_clear_alert(struct batch *b, int64_t t_us, int64_t number,
+                                              const char *kind, const char *subject);
+
 #endif

@@ -10,8 +10,9 @@
 #include <math.h>
 #include <string.h>
 
-#define SPREAD_MIN_PM 10 /* unit_cv below 1 % is a promise no packer keeps */
-#define SPAN_PM       2  /* span error and creep */
+#include "core/piece.h"
+
+#define SPAN_PM 2 /* span error and creep */
 #define GATE_SIGMAS \
     3.6               /* residual that a hypothesis survives: 3 would lose 0.3 % of good ones ... */
 #define GATE_MIN 0.10 /* ... or this share of a piece, when its variation was stated too small */
@@ -81,11 +82,10 @@ static double unit_of(const struct judgement *j, uint8_t facing)
 
 static double unit_sd(const struct judgement *j, uint8_t facing)
 {
-    double sd_mg = j->seen->unit_mg[facing] > 0
-                       ? j->seen->unit_sd_mg[facing]
-                       : j->plate->facings[facing].unit_cv_pm / 1000.0 * unit_of(j, facing);
+    double unit = unit_of(j, facing);
 
-    return fmax(sd_mg, SPREAD_MIN_PM / 1000.0 * unit_of(j, facing));
+    return j->seen->unit_mg[facing] > 0 ? fmax(j->seen->unit_sd_mg[facing], PIECE_CV_MIN * unit)
+                                        : piece_planned_sd_mg(&j->plate->facings[facing], unit);
 }
 
 static double mass_of(const struct judgement *j, const struct hypothesis *h)
@@ -321,8 +321,8 @@ void count_compare(const struct plan_plate *plate, const struct count_evidence *
 
     try_all(&j);
     others = add_others(&j) * j.total;
-    if (n ==
-        0) { /* that nothing moved at all is then a hypothesis, and by far the most usual one */
+    if (n == 0) {
+        /* That nothing moved at all is then a hypothesis, and by far the most usual one. */
         struct hypothesis none = {.n = 0};
         double log_nothing = judge(&j, &none, PRIOR_NOTHING);
 

@@ -7,16 +7,15 @@
 /* Tolerable errors of packages are 4.5 % at 100 g and less above (OIML R87), so a mean farther off is another
  * product; and a scale that is 5 % off is broken, not a teacher (reference shelf.md 3.7). */
 #define ROOM           0.05
-#define CV_MIN         0.01 /* as counting has it */
-#define PIECES_MAX     3    /* of one product against so many of another */
-#define PLAN_WORTH     8.0  /* pieces: a handful of odd ones moves little */
-#define SD_LEAST       0.5  /* of the stated variation ... */
+#define PIECES_MAX     3   /* of one product against so many of another */
+#define PLAN_WORTH     8.0 /* pieces: a handful of odd ones moves little */
+#define SD_LEAST       0.5 /* of the stated variation ... */
 #define SD_MOST        2.0
 #define SD_APART_SHARE (2.0 / 3) /* ... and a sixth of the distance to the nearest neighbour */
 
-static double planned_sd(const struct plan_facing *f)
+double piece_planned_sd_mg(const struct plan_facing *f, double mass_mg)
 {
-    return fmax(f->unit_cv_pm / 1000.0, CV_MIN) * (double)f->unit_mass_mg;
+    return fmax(f->unit_cv_pm / 1000.0, PIECE_CV_MIN) * mass_mg;
 }
 
 /* A quarter of the distance to what looks most alike, per piece of this facing. */
@@ -46,7 +45,7 @@ static double between(double x, double low, double high)
 struct piece_mass piece_mass(const struct piece *p, const struct plan_plate *plate, uint8_t facing)
 {
     const struct plan_facing *f = &plate->facings[facing];
-    double sd = planned_sd(f), room, n = p->n;
+    double sd = piece_planned_sd_mg(f, (double)f->unit_mass_mg), room, n = p->n;
     struct piece_mass ret = {.mass_mg = f->unit_mass_mg, .sd_mg = sd};
 
     if (p->n == 0 || p->planned_mg != f->unit_mass_mg)

@@ -16,6 +16,9 @@
 /** Pieces after which old ones are forgotten as fast as new ones come: batches change. */
 #define PIECE_MEMORY 64
 
+/** A stated variation below this share is a promise no packer keeps. */
+#define PIECE_CV_MIN 0.01
+
 /** What was learnt of one GTIN; holds only where the plan still says `planned_mg`. */
 struct piece {
     int64_t planned_mg; /**< the plan's mass that it was learnt under */
@@ -29,6 +32,9 @@ struct piece_mass {
     int64_t mass_mg;
     double sd_mg; /**< variation between pieces */
 };
+
+/** Variation between pieces of `mass_mg` as the plan states it, standard deviation. */
+double piece_planned_sd_mg(const struct plan_facing *f, double mass_mg);
 
 /** How far from the plan the mass of this facing may be learnt: 5 %, and a quarter of the way to the nearest count
  * of another product of the plate, so that two that learn towards each other keep half their distance. 0 where the

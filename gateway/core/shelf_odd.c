@@ -19,8 +19,8 @@
 #define STRAY_OLD      0.0001
 #define STRAY_FRESH_US (120 * NOREN_US_PER_S)
 #define STRAY_LEAVES   0.5 /* what lies on the wrong plate is often tidied away */
-#define CV_MIN         0.01
 
+#define SWEEP_ALERT    "sweep"
 #define SWEEP_US       (10 * NOREN_US_PER_S)
 #define SWEEP_PIECES   5
 #define SWEEP_PM       400 /* of the facing's capacity */
@@ -91,15 +91,15 @@ static void try_product(const struct shelf_at *at, uint16_t product, double delt
     uint16_t code = at->s->first_facing[product];
     int64_t held = shelf_stock(at->s, product)->in_hand;
     const struct plan_facing *f;
-    double unit, cv, sigma = (double)at->plate->weigh.sigma_mg, prior = 0;
+    double unit, sd, sigma = (double)at->plate->weigh.sigma_mg, prior = 0;
 
     if (held <= 0 || code == NO_INDEX || stands_here(at, product))
         return;
     f = &at->plan->plates[code / PLATE_FACINGS_MAX].facings[code % PLATE_FACINGS_MAX];
     unit = (double)f->unit_mass_mg;
-    cv = fmax(f->unit_cv_pm / 1000.0, CV_MIN);
+    sd = piece_planned_sd_mg(f, unit);
     for (int32_t k = 1; k <= STRAY_PIECES && k <= held; k++) {
-        double spread = sqrt(k * cv * cv * unit * unit + 2 * sigma * sigma);
+        double spread = sqrt(k * sd * sd + 2 * sigma * sigma);
         double off = (delta_mg - k * unit) / spread;
 
         if (fabs(off) > STRAY_SIGMAS)
@@ -115,17 +115,22 @@ static void try_product(const struct shelf_at *at, uint16_t product, double delt
     }
 }
 
+static struct stray_search search_strays(const struct shelf_at *at, int64_t delta_mg)
+{
+    struct stray_search s = {.n = 0};
+
+    for (uint16_t i = 0; i < at->plan->products_n; i++)
+        try_product(at, i, (double)delta_mg, &s);
+    return s;
+}
+
 double shelf_strays(const struct shelf_at *at, int64_t delta_mg)
 {
     const struct shelf_stray *stray = &at->plate->stray;
-    struct stray_search s = {.n = 0};
     double spread, off;
 
-    if (delta_mg >= 0) {
-        for (uint16_t i = 0; i < at->plan->products_n; i++)
-            try_product(at, i, (double)delta_mg, &s);
-        return s.total;
-    }
+    if (delta_mg >= 0)
+        return search_strays(at, delta_mg).total;
     if (stray->quantity == 0)
         return 0;
     spread = 2 * (double)at->plate->weigh.sigma_mg + (double)stray->mass_mg / 300;
@@ -164,12 +169,11 @@ static bool take_stray_back(const struct shelf_at *at, int64_t delta_mg)
 
 bool shelf_settle_stray(const struct shelf_at *at, int64_t delta_mg)
 {
-    struct stray_search s = {.n = 0};
+    struct stray_search s;
 
     if (delta_mg < 0)
         return take_stray_back(at, delta_mg);
-    for (uint16_t i = 0; i < at->plan->products_n; i++)
-        try_product(at, i, (double)delta_mg, &s);
+    s = search_strays(at, delta_mg);
     for (uint8_t i = 0; i < s.n; i++)
         s.best[i].posterior_pm = (int32_t)lround(1000 * s.likelihood[i] / s.total);
     if (s.n == 0 || s.best[0].posterior_pm < STRAY_SURE_PM)
@@ -214,33 +218,24 @@ static void say_sweep(const struct shelf_at *at, enum shelf_stage stage)
 static void raise_sweep(const struct shelf_at *at, uint8_t facing, int64_t n,
                         enum shelf_stage stage)
 {
-    struct event_alert_raised *e =
-        &batch_event(at->out, EVENT_ALERT_RAISED, at->now_us)->u.alert_raised;
+    struct event_alert_raised *e;
 
     at->plate->sweep = (struct shelf_sweep){.number = shelf_take_number(at->s, at->out),
                                             .t_us = at->now_us,
                                             .facing = facing,
                                             .quantity = (int32_t)n};
-    snprintf(e->alert_id, sizeof(e->alert_id), "a%" PRId64, at->plate->sweep.number);
-    snprintf(e->kind, sizeof(e->kind), "sweep");
-    snprintf(e->severity, sizeof(e->severity), "warning");
-    snprintf(e->subject, sizeof(e->subject), "%s", at->plan_plate->id);
+    e = batch_raise_alert(at->out, at->now_us, at->plate->sweep.number, SWEEP_ALERT, "warning",
+                          at->plan_plate->id);
     snprintf(e->gtin, sizeof(e->gtin), "%s", shelf_gtin(at, facing));
-    at->out->store_dirty = true;
     say_sweep(at, stage);
 }
 
 static void clear_sweep(const struct shelf_at *at)
 {
     struct shelf_sweep *w = &at->plate->sweep;
-    struct event_alert_cleared *e =
-        &batch_event(at->out, EVENT_ALERT_CLEARED, at->now_us)->u.alert_cleared;
 
-    snprintf(e->alert_id, sizeof(e->alert_id), "a%" PRId64, w->number);
-    snprintf(e->kind, sizeof(e->kind), "sweep");
-    snprintf(e->subject, sizeof(e->subject), "%s", at->plan_plate->id);
+    batch_clear_alert(at->out, at->now_us, w->number, SWEEP_ALERT, at->plan_plate->id);
     w->number = 0;
-    at->out->store_dirty = true;
     shelf_save_plate(at);
 }
 
@@ -340,13 +335,13 @@ static bool disagrees(const struct shelf_at *at)
         const struct plan_facing *f = &at->plan_plate->facings[i];
         double n = (double)at->plate->facings[i].on_shelf;
         double unit = (double)shelf_piece(at, i).mass_mg;
-        double cv = fmax(f->unit_cv_pm / 1000.0, CV_MIN);
+        double sd = piece_planned_sd_mg(f, unit);
 
         if (!at->plate->facings[i].counted)
             return false;
         books += n * unit;
         /* The stated unit mass may itself be off by a third of its variation, the same for all pieces. */
-        variance += n * cv * cv * unit * unit + n * n * cv * cv * unit * unit / 9;
+        variance += n * sd * sd + n * n * sd * sd / 9;
     }
     off = fabs((double)at->plate->weigh.level_mg - books);
     room = (double)at->unit_mg / 2 + 2 * sqrt(variance) + books * CROSS_SPAN_PM / 1000 +

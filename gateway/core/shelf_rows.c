@@ -16,13 +16,12 @@
 #define KEY_COMMAND     "command."
 #define KEY_SALE        "sale."
 #define PRODUCT_VERSION 2
-#define PLATE_FIELDS    18 /* version 1 knew no sweep */
-#define PLATE_VERSION   2
-#define PLATE_FIELDS_1  13
+#define PLATE_FIELDS    17
+#define PLATE_VERSION   3 /* 1 knew no sweep; 1 and 2 had a noise, which is learnt anew */
 #define FACING_FIELDS   4
-#define CELL_FIELDS     9 /* version 1 ended with the sixth: it knew no warmth */
-#define CELL_VERSION    2
-#define CELL_FIELDS_1   6
+#define CELL_FIELDS     9
+#define CELL_VERSION    2 /* 1 knew no warmth */
+#define GTIN_MAX        INT64_C(99999999999999)
 #define NOISE_SCALE     16
 #define PIECE_FIELDS    5
 #define PRODUCT_FIELDS  6 /* version 1 had no `owed` */
@@ -92,18 +91,13 @@ static void print_fields(struct record *r, const int64_t *fields, int n)
 }
 
 /* Exactly n integers, the first of which is the version. */
-static bool read_version(const char *text, int64_t *ret, int n, int version)
+static bool read_fields(const char *text, int64_t *ret, int n)
 {
     struct row row = row_init(text);
 
     for (int i = 0; i < n; i++)
         ret[i] = row_i64(&row);
-    return row_done(&row) && ret[0] == version;
-}
-
-static bool read_fields(const char *text, int64_t *ret, int n)
-{
-    return read_version(text, ret, n, ROW_VERSION);
+    return row_done(&row) && ret[0] == ROW_VERSION;
 }
 
 static int64_t gtin_to_number(const char *gtin)
@@ -163,7 +157,6 @@ void shelf_save_plate(const struct shelf_at *at)
         p->claim.kind,
         gtin_to_number(p->claim.gtin),
         p->claim.quantity,
-        0, /* was the noise: it is learnt anew */
         p->sweep.number,
         p->sweep.open,
         p->sweep.facing,
@@ -262,46 +255,60 @@ static int restore_shop(struct shelf *s, const struct record *r)
     return 0;
 }
 
-static bool forget_sweep(int64_t f[PLATE_FIELDS])
+static struct shelf_claim read_claim(struct row *row)
 {
-    memset(f + PLATE_FIELDS_1, 0, (PLATE_FIELDS - PLATE_FIELDS_1) * sizeof(*f));
-    return true;
+    struct shelf_claim claim = {.kind = (enum shelf_claim_kind)row_range(row, 0, CLAIM_RESTOCK)};
+    int64_t gtin = row_range(row, 0, GTIN_MAX);
+
+    if (gtin > 0)
+        snprintf(claim.gtin, sizeof(claim.gtin), "%014" PRId64, gtin);
+    claim.quantity = (int32_t)row_range(row, INT32_MIN, INT32_MAX);
+    return claim;
+}
+
+static struct shelf_sweep read_sweep(struct row *row)
+{
+    struct shelf_sweep sweep = {.number = row_range(row, 0, INT64_MAX)};
+
+    sweep.open = row_range(row, 0, 1) != 0 && sweep.number > 0;
+    sweep.facing = (uint8_t)row_range(row, 0, PLATE_FACINGS_MAX - 1);
+    sweep.rev = (int32_t)row_range(row, 0, INT32_MAX);
+    sweep.quantity = (int32_t)row_range(row, 0, INT32_MAX);
+    return sweep;
 }
 
 static int restore_plate(struct shelf *s, const struct plan *plan, const struct record *r)
 {
+    struct row row = row_init(r->value);
+    int64_t version = row_range(&row, ROW_VERSION, PLATE_VERSION);
+    bool has_ref = row_i64(&row) != 0;
+    int64_t ref_mg = row_i64(&row), tracked_mg = row_i64(&row);
+    int64_t tare_mg = row_i64(&row);
+    bool tare_wanted = row_i64(&row) != 0;
+    int64_t alert = row_i64(&row), change = row_range(&row, 0, INT64_MAX);
+    int32_t rev = (int32_t)row_range(&row, 0, INT32_MAX);
+    struct shelf_claim claim = read_claim(&row);
+    struct shelf_sweep sweep = {.number = 0};
     uint16_t index = plan_find_plate(plan, r->key);
-    int64_t f[PLATE_FIELDS];
     struct shelf_plate *p;
 
-    if (index == NO_INDEX ||
-        !(read_version(r->value, f, PLATE_FIELDS, PLATE_VERSION) ||
-          (read_fields(r->value, f, PLATE_FIELDS_1) && forget_sweep(f))) ||
-        f[13] < 0 || f[14] < 0 || f[14] > 1 || f[15] < 0 || f[15] >= PLATE_FACINGS_MAX ||
-        f[16] < 0 || f[16] > INT32_MAX || f[17] < 0 || f[17] > INT32_MAX || f[7] < 0 || f[8] < 0 ||
-        f[9] < 0 || f[9] > CLAIM_RESTOCK || f[10] < 0 || f[10] > INT64_C(99999999999999))
+    if (version < 3)
+        row_i64(&row);
+    if (version > 1)
+        sweep = read_sweep(&row);
+    if (index == NO_INDEX || !row_done(&row))
         return -1;
     p = &s->plates[s->plate_slots[index]];
-    if (f[1] != 0)
-        weigh_set_reference(&p->weigh, f[2], f[3]);
-    p->stored_mg = f[2];
-    p->tare_mg = f[4];
-    p->tare_wanted = f[5] != 0;
-    p->alert = f[6];
-    p->change = f[7];
-    p->rev = (int32_t)f[8];
-    p->claim.kind = (enum shelf_claim_kind)f[9];
-    p->claim.gtin[0] = '\0';
-    if (f[10] > 0)
-        snprintf(p->claim.gtin, sizeof(p->claim.gtin), "%014" PRId64, f[10]);
-    p->claim.quantity = (int32_t)f[11];
-    if (f[12] > 0)
-        weigh_set_noise(&p->weigh, f[12]);
-    p->sweep = (struct shelf_sweep){.number = f[13],
-                                    .open = f[13] > 0 && f[14] > 0,
-                                    .facing = (uint8_t)f[15],
-                                    .rev = (int32_t)f[16],
-                                    .quantity = (int32_t)f[17]};
+    if (has_ref)
+        weigh_set_reference(&p->weigh, ref_mg, tracked_mg);
+    p->stored_mg = ref_mg;
+    p->tare_mg = tare_mg;
+    p->tare_wanted = tare_wanted;
+    p->alert = alert;
+    p->change = change;
+    p->rev = rev;
+    p->claim = claim;
+    p->sweep = sweep;
     return 0;
 }
 
@@ -375,45 +382,47 @@ static int restore_piece(struct shelf *s, const struct plan *plan, const struct 
     return 0;
 }
 
-/* A row of version 1 knows nothing of warmth; the reader has left garbage there. */
-static bool forget_warmth(int64_t f[CELL_FIELDS])
+static void read_warmth(struct row *row, struct thermal *ret)
 {
-    f[6] = THERMAL_NONE;
-    f[7] = f[8] = 0;
-    return true;
-}
+    int64_t line_max = (int64_t)(THERMAL_MAX_MG_PER_K * 1000);
+    int64_t shift_max = (int64_t)THERMAL_MAX_SHIFT_MG;
+    int64_t now_mc = row_i64(row);
 
-static bool is_warmth(const int64_t f[CELL_FIELDS])
-{
-    return (f[6] == THERMAL_NONE || (f[6] >= -40000 && f[6] <= 85000)) &&
-           f[7] >= -(int64_t)(THERMAL_MAX_MG_PER_K * 1000) &&
-           f[7] <= (int64_t)(THERMAL_MAX_MG_PER_K * 1000) &&
-           f[8] >= -(int64_t)THERMAL_MAX_SHIFT_MG && f[8] <= (int64_t)THERMAL_MAX_SHIFT_MG;
+    if (now_mc != THERMAL_NONE && !thermal_is_possible(now_mc))
+        row->bad = true;
+    ret->now_mc = (int32_t)now_mc;
+    ret->mg_per_k = ret->stored_line = (double)row_range(row, -line_max, line_max) / 1000;
+    ret->shift_mg = ret->stored_mg = (double)row_range(row, -shift_max, shift_max);
 }
 
 static int restore_cell(struct shelf *s, const struct plan *plan, const struct record *r)
 {
+    struct row row = row_init(r->value);
+    int64_t version = row_range(&row, ROW_VERSION, CELL_VERSION);
+    enum cell_trouble told = (enum cell_trouble)row_range(&row, 0, TROUBLES - 1);
+    double noise = (double)row_range(&row, 0, INT64_MAX) / NOISE_SCALE;
+    float share = (float)row_range(&row, 0, 1000) / 1000;
+    uint8_t share_n = (uint8_t)row_range(&row, 0, UINT8_MAX);
+    int32_t deaf_counts = (int32_t)row_range(&row, INT32_MIN, INT32_MAX);
     uint16_t index = plan_find_cell(plan, r->key);
-    int64_t f[CELL_FIELDS] = {[6] = THERMAL_NONE};
+    struct thermal warmth = {.now_mc = THERMAL_NONE};
     struct cell *c;
 
-    if (index == NO_INDEX ||
-        !(read_version(r->value, f, CELL_FIELDS, CELL_VERSION) ||
-          (read_fields(r->value, f, CELL_FIELDS_1) && forget_warmth(f))) ||
-        !is_warmth(f) || f[1] < 0 || f[1] >= TROUBLES || f[2] < 0 || f[3] < 0 || f[3] > 1000 ||
-        f[4] < 0 || f[4] > UINT8_MAX)
+    if (version > 1)
+        read_warmth(&row, &warmth);
+    if (index == NO_INDEX || !row_done(&row))
         return -1;
     c = shelf_meter(s, index);
-    c->told = (enum cell_trouble)f[1];
+    c->told = told;
     if (c->trouble == TROUBLE_NONE)
         c->trouble = c->told; /* until readings say otherwise */
-    c->noise = c->noise_stored = (double)f[2] / NOISE_SCALE;
-    c->share = (float)f[3] / 1000;
-    c->share_n = (uint8_t)f[4];
-    c->deaf_counts = (int32_t)f[5];
-    c->thermal.now_mc = (int32_t)f[6];
-    c->thermal.mg_per_k = c->thermal.stored_line = (double)f[7] / 1000;
-    c->thermal.shift_mg = c->thermal.stored_mg = (double)f[8];
+    c->noise = c->noise_stored = noise;
+    c->share = share;
+    c->share_n = share_n;
+    c->deaf_counts = deaf_counts;
+    c->thermal.now_mc = warmth.now_mc;
+    c->thermal.mg_per_k = c->thermal.stored_line = warmth.mg_per_k;
+    c->thermal.shift_mg = c->thermal.stored_mg = warmth.shift_mg;
     return 0;
 }
 

@@ -1,7 +1,6 @@
 /* Faults, first values, tares and counts; see shelf_sensor.h. */
 #include "core/shelf_sensor.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -9,22 +8,18 @@
 #include "core/shelf_evidence.h"
 #include "core/shelf_say.h"
 
+#define ALERT "sensor_fault"
+
 static void raise_alert(const struct shelf_at *at)
 {
     struct shelf_plate *p = at->plate;
-    struct event_alert_raised *alert =
-        &batch_event(at->out, EVENT_ALERT_RAISED, at->now_us)->u.alert_raised;
 
     p->alert = shelf_take_number(at->s, at->out);
-    snprintf(alert->alert_id, sizeof(alert->alert_id), "a%" PRId64, p->alert);
-    snprintf(alert->kind, sizeof(alert->kind), "sensor_fault");
-    snprintf(alert->severity, sizeof(alert->severity), "warning");
-    snprintf(alert->subject, sizeof(alert->subject), "%s", at->plan_plate->id);
+    batch_raise_alert(at->out, at->now_us, p->alert, ALERT, "warning", at->plan_plate->id);
     for (uint8_t i = 0; i < at->plan_plate->facings_n; i++)
         shelf_say_stock(at, i, "sensor", 0, 0);
     shelf_save_plate(at);
     shelf_dirty(at);
-    at->out->store_dirty = true;
 }
 
 void shelf_begin_fault(const struct shelf_at *at, uint16_t cell, enum cell_trouble trouble)
@@ -63,7 +58,6 @@ static void say_recovered(const struct shelf_at *at, uint16_t cell, enum cell_tr
 static void end_fault(const struct shelf_at *at)
 {
     struct shelf_plate *p = at->plate;
-    struct event_alert_cleared *alert;
     int n = 0;
 
     for (uint8_t i = 0; i < at->plan_plate->cells_n; i++) {
@@ -78,14 +72,10 @@ static void end_fault(const struct shelf_at *at)
     }
     if (n == 0)
         say_recovered(at, NO_INDEX, TROUBLE_SILENT);
-    alert = &batch_event(at->out, EVENT_ALERT_CLEARED, at->now_us)->u.alert_cleared;
-    snprintf(alert->alert_id, sizeof(alert->alert_id), "a%" PRId64, p->alert);
-    snprintf(alert->kind, sizeof(alert->kind), "sensor_fault");
-    snprintf(alert->subject, sizeof(alert->subject), "%s", at->plan_plate->id);
+    batch_clear_alert(at->out, at->now_us, p->alert, ALERT, at->plan_plate->id);
     p->alert = 0;
     for (uint8_t i = 0; i < at->plan_plate->facings_n; i++)
         shelf_say_stock(at, i, "sensor", 0, 0);
-    at->out->store_dirty = true;
 }
 
 /* No reference was ever stored: what lies there now is the opening balance. On a plate with several products

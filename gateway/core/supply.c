@@ -255,14 +255,9 @@ static int64_t raise_alert(const struct at *at, const char *kind, const char *se
 {
     int64_t number = shelf_take_number(at->shelf, at->out);
     struct event_alert_raised *e =
-        &batch_event(at->out, EVENT_ALERT_RAISED, at->now_us)->u.alert_raised;
+        batch_raise_alert(at->out, at->now_us, number, kind, severity, at->plate->id);
 
-    snprintf(e->alert_id, sizeof(e->alert_id), "a%" PRId64, number);
-    snprintf(e->kind, sizeof(e->kind), "%s", kind);
-    snprintf(e->severity, sizeof(e->severity), "%s", severity);
-    snprintf(e->subject, sizeof(e->subject), "%s", at->plate->id);
     snprintf(e->gtin, sizeof(e->gtin), "%s", gtin_of(at));
-    at->out->store_dirty = true;
     at->f->dirty = true;
     return number;
 }
@@ -270,13 +265,9 @@ static int64_t raise_alert(const struct at *at, const char *kind, const char *se
 static void clear_alert(const struct at *at, int64_t number, const char *kind)
 {
     struct event_alert_cleared *e =
-        &batch_event(at->out, EVENT_ALERT_CLEARED, at->now_us)->u.alert_cleared;
+        batch_clear_alert(at->out, at->now_us, number, kind, at->plate->id);
 
-    snprintf(e->alert_id, sizeof(e->alert_id), "a%" PRId64, number);
-    snprintf(e->kind, sizeof(e->kind), "%s", kind);
-    snprintf(e->subject, sizeof(e->subject), "%s", at->plate->id);
     snprintf(e->gtin, sizeof(e->gtin), "%s", gtin_of(at));
-    at->out->store_dirty = true;
     at->f->dirty = true;
 }
 

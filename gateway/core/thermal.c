@@ -25,9 +25,14 @@ void thermal_init(struct thermal *t)
     t->now_mc = t->odd_mc = THERMAL_NONE;
 }
 
+bool thermal_is_possible(int64_t mc)
+{
+    return mc >= LEAST_MC && mc <= MOST_MC;
+}
+
 static bool is_odd(const struct thermal *t, int32_t mc)
 {
-    if (mc < LEAST_MC || mc > MOST_MC)
+    if (!thermal_is_possible(mc))
         return true;
     return t->now_mc != THERMAL_NONE && fabs((double)mc - t->now_mc) > JUMP_MC &&
            (t->odd_mc == THERMAL_NONE || fabs((double)mc - t->odd_mc) > AGREE_MC);
@@ -36,7 +41,7 @@ static bool is_odd(const struct thermal *t, int32_t mc)
 bool thermal_take(struct thermal *t, int64_t t_us, int32_t mc)
 {
     if (is_odd(t, mc)) {
-        t->odd_mc = mc < LEAST_MC || mc > MOST_MC ? THERMAL_NONE : mc;
+        t->odd_mc = thermal_is_possible(mc) ? mc : THERMAL_NONE;
         return false;
     }
     if (t->now_mc != THERMAL_NONE)

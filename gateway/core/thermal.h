@@ -45,6 +45,9 @@ struct thermal {
 
 void thermal_init(struct thermal *t);
 
+/** A temperature that a sensor in a shop may tell. */
+bool thermal_is_possible(int64_t mc);
+
 /** The sensor tells `mc`. False when that is not believed (yet): a temperature that no shop has, or a jump of
  * more than 5 K that the next reading does not confirm. Moves shift_mg. */
 bool thermal_take(struct thermal *t, int64_t t_us, int32_t mc);

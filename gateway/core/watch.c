@@ -90,26 +90,18 @@ int watch_restore(struct watch *w, const struct record *r)
 static void raise_alert(struct watch_case *c, struct shelf *shelf, int64_t now_us,
                         struct batch *out)
 {
-    struct event_alert_raised *e = &batch_event(out, EVENT_ALERT_RAISED, now_us)->u.alert_raised;
+    struct event_alert_raised *e;
 
     c->number = shelf_take_number(shelf, out);
-    snprintf(e->alert_id, sizeof(e->alert_id), "a%" PRId64, c->number);
-    snprintf(e->kind, sizeof(e->kind), "%s", KINDS[c->kind].alert);
-    snprintf(e->severity, sizeof(e->severity), "%s", KINDS[c->kind].severity);
-    snprintf(e->subject, sizeof(e->subject), "%s", c->subject);
+    e = batch_raise_alert(out, now_us, c->number, KINDS[c->kind].alert, KINDS[c->kind].severity,
+                          c->subject);
     snprintf(e->member_ref, sizeof(e->member_ref), "%s", c->member_ref);
-    out->store_dirty = true;
     save(c, out);
 }
 
 static void clear_alert(const struct watch_case *c, int64_t now_us, struct batch *out)
 {
-    struct event_alert_cleared *e = &batch_event(out, EVENT_ALERT_CLEARED, now_us)->u.alert_cleared;
-
-    snprintf(e->alert_id, sizeof(e->alert_id), "a%" PRId64, c->number);
-    snprintf(e->kind, sizeof(e->kind), "%s", KINDS[c->kind].alert);
-    snprintf(e->subject, sizeof(e->subject), "%s", c->subject);
-    out->store_dirty = true;
+    batch_clear_alert(out, now_us, c->number, KINDS[c->kind].alert, c->subject);
     erase(c, out);
 }
 

@@ -77,8 +77,8 @@ void weigh_restart(struct weigh *w)
     w->has_ref = kept.has_ref;
     w->ref_ug = kept.ref_ug;
     w->tracked_ug = kept.tracked_ug;
-    if (kept.sigma_known)
-        weigh_set_noise(w, kept.sigma_mg);
+    w->sigma_known = kept.sigma_known;
+    w->sigma_mg = kept.sigma_known ? kept.sigma_mg : 0;
 }
 
 void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg)
@@ -89,12 +89,6 @@ void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg)
     w->away = false;
     w->drifted = false;
     w->swinging = w->swings;
-}
-
-void weigh_set_noise(struct weigh *w, int64_t sigma_mg)
-{
-    w->sigma_known = true;
-    w->sigma_mg = larger(sigma_mg, SIGMA_MIN_MG);
 }
 
 int64_t weigh_reference_mg(const struct weigh *w)

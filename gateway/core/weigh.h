@@ -76,9 +76,6 @@ void weigh_restart(struct weigh *w);
 void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg);
 int64_t weigh_reference_mg(const struct weigh *w);
 
-/** Sets the noise that was learnt in an earlier life. */
-void weigh_set_noise(struct weigh *w, int64_t sigma_mg);
-
 /** A count was agreed upon: drift tracking starts afresh from here. */
 void weigh_agree(struct weigh *w);
 

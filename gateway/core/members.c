@@ -21,7 +21,10 @@ struct member_record {
 
 /* A slot: the low 17 bits are 1 + the record's number (0 = free), the others come from the token. */
 #define SLOT_RECORD_BITS 17
-#define SLOT_RECORD      (((uint64_t)1 << SLOT_RECORD_BITS) - 1)
+#define SLOT_RECORD      (((uint32_t)1 << SLOT_RECORD_BITS) - 1)
+
+/* The tokens at one place of those that were heard: a cache line's half. */
+#define HEARD_SET 4
 
 /* At most four fifths full, so that a look-up that finds nothing stays short. */
 static size_t slots_for(size_t capacity)
@@ -31,7 +34,8 @@ static size_t slots_for(size_t capacity)
 
 size_t members_size(size_t capacity)
 {
-    return MEMBERS_RUNS * slots_for(capacity) * sizeof(uint64_t) +
+    return MEMBERS_HEARD * sizeof(uint64_t) +
+           MEMBERS_RUNS * slots_for(capacity) * sizeof(uint32_t) +
            capacity * (sizeof(struct member_record) +
                        (size_t)MEMBERS_DATES_MAX * NOREN_DAY_KEY_SIZE + NOREN_ID_SIZE);
 }
@@ -44,8 +48,10 @@ void members_init(struct members *m, void *memory, size_t capacity)
     /* in the order of falling alignment; keys by column, so that a day without keys is memory that was
      * never touched */
     *m = (struct members){.memory = memory, .capacity = capacity, .slots_n = slots_n};
-    m->slots = (uint64_t *)memory;
-    p += MEMBERS_RUNS * slots_n * sizeof(uint64_t);
+    m->heard = (uint64_t *)memory;
+    p += MEMBERS_HEARD * sizeof(uint64_t);
+    m->slots = (uint32_t *)(void *)p;
+    p += MEMBERS_RUNS * slots_n * sizeof(uint32_t);
     m->records = (struct member_record *)(void *)p;
     p += capacity * sizeof(struct member_record);
     m->keys = (uint8_t(*)[NOREN_DAY_KEY_SIZE])p;
@@ -115,7 +121,7 @@ static size_t slot_of(const struct members *m, const uint8_t *mac)
 }
 
 /* 80 bits folded into the 47 above the record's: each bit of the token is in one of them. */
-static uint64_t slot_bits(const uint8_t *mac)
+static uint64_t heard_bits(const uint8_t *mac)
 {
     struct rd r = rd_init(mac, NOREN_TOKEN_MAC_SIZE);
     uint64_t high = rd_le(&r, 5), low = rd_le(&r, 5);
@@ -123,13 +129,62 @@ static uint64_t slot_bits(const uint8_t *mac)
     return (low ^ high << 7) << SLOT_RECORD_BITS;
 }
 
-static void insert(struct members *m, uint64_t *slots, const uint8_t *mac, size_t record)
+/* Where a token that was heard is remembered: another place in another step, so that a token never passes for
+ * one of the step before. */
+static uint64_t *heard_set(const struct members *m, const uint8_t *mac, uint64_t step)
+{
+    struct rd r = rd_init(mac, 4);
+
+    return m->heard + (rd_le(&r, 4) + step) % (MEMBERS_HEARD / HEARD_SET) * HEARD_SET;
+}
+
+/* In a free place, else in one that the token says: when too many take turns, only two of them make each other
+ * be forgotten. */
+static void remember(uint64_t set[HEARD_SET], uint64_t heard)
+{
+    size_t k = 0;
+
+    while (k < HEARD_SET && set[k] != 0)
+        k++;
+    set[k < HEARD_SET ? k : (heard >> SLOT_RECORD_BITS) % HEARD_SET] = heard;
+}
+
+/* 15 bits that slot_of() does not use. */
+static uint32_t slot_bits(const uint8_t *mac)
+{
+    struct rd r = rd_init(mac + 4, 4);
+
+    return (uint32_t)rd_le(&r, 4) << SLOT_RECORD_BITS;
+}
+
+static void insert(struct members *m, uint32_t *slots, const uint8_t *mac, size_t record)
 {
     size_t s = slot_of(m, mac);
 
     while (slots[s] != 0)
         s = s + 1 < m->slots_n ? s + 1 : 0;
-    slots[s] = slot_bits(mac) | (record + 1);
+    slots[s] = slot_bits(mac) | (uint32_t)(record + 1);
+}
+
+/* The column of keys that tokens of this step are made with, or -1. */
+static int column_of(const struct members *m, uint64_t step)
+{
+    uint32_t date = noren_utc_date((int64_t)step * NOREN_STEP_S);
+    int column = MEMBERS_DATES_MAX - 1;
+
+    while (column >= 0 && m->dates[column] != date)
+        column--;
+    return column;
+}
+
+/* What this member's token is in this step; false without a key. */
+static bool mac_of(const struct members *m, size_t i, int column, uint64_t step,
+                   uint8_t ret[NOREN_TOKEN_MAC_SIZE])
+{
+    if (column < 0 || (m->records[i].has & 1 << column) == 0)
+        return false;
+    noren_token_mac(key_of(m, i, column), step, ret);
+    return true;
 }
 
 /* Works out the tokens for `step` of the members before `until` that are yet to be done, `budget` at most.
@@ -137,25 +192,19 @@ static void insert(struct members *m, uint64_t *slots, const uint8_t *mac, size_
 static size_t fill_run(struct members *m, uint64_t step, size_t until, size_t budget)
 {
     size_t run = step % MEMBERS_RUNS, done = 0;
-    uint64_t *slots = m->slots + run * m->slots_n;
-    uint32_t date = noren_utc_date((int64_t)step * NOREN_STEP_S);
-    int column = -1;
+    uint32_t *slots = m->slots + run * m->slots_n;
+    int column = column_of(m, step);
 
     if (m->steps[run] != step) {
         m->steps[run] = step;
         m->filled[run] = 0;
         memset(slots, 0, m->slots_n * sizeof(slots[0]));
     }
-    for (int i = 0; i < MEMBERS_DATES_MAX; i++)
-        if (m->dates[i] == date)
-            column = i;
     for (; m->filled[run] < until && done < budget; m->filled[run]++, done++) {
         uint8_t mac[NOREN_TOKEN_MAC_SIZE];
 
-        if (column < 0 || (m->records[m->filled[run]].has & 1 << column) == 0)
-            continue;
-        noren_token_mac(key_of(m, m->filled[run], column), step, mac);
-        insert(m, slots, mac, m->filled[run]);
+        if (mac_of(m, m->filled[run], column, step, mac))
+            insert(m, slots, mac, m->filled[run]);
     }
     return done;
 }
@@ -204,6 +253,7 @@ void members_clock(struct members *m, int64_t utc_us, enum clock_quality quality
     if (m->now != now) {
         members_prepare(m, utc_us, SIZE_MAX);
         m->now = now;
+        memset(m->heard, 0, MEMBERS_HEARD * sizeof(m->heard[0])); /* a step or a key is over */
         if (quality == CLOCK_SYNCED)
             wipe_before(m, noren_utc_date((int64_t)(now - 1) * NOREN_STEP_S));
     }
@@ -237,12 +287,31 @@ static void tell(const struct members *m, const struct member_record *r, struct 
     memcpy(ret->ref, name, strlen(name) + 1);
 }
 
-enum token_verdict members_resolve(const struct members *m, uint8_t step_low,
+/* The slot of this token, compared whole: the record's number, or -1. */
+static int64_t look_up(const struct members *m, uint64_t step, const uint8_t *mac)
+{
+    const uint32_t *slots = m->slots + step % MEMBERS_RUNS * m->slots_n;
+    uint32_t bits = slot_bits(mac);
+    int column = column_of(m, step);
+    uint8_t said[NOREN_TOKEN_MAC_SIZE];
+
+    for (size_t s = slot_of(m, mac); slots[s] != 0; s = s + 1 < m->slots_n ? s + 1 : 0) {
+        size_t i = (slots[s] & SLOT_RECORD) - 1;
+
+        /* not constant time: a token is spoken in the clear, there is no secret to leak by timing */
+        if ((slots[s] & ~SLOT_RECORD) == bits && mac_of(m, i, column, step, said) &&
+            memcmp(said, mac, sizeof(said)) == 0)
+            return (int64_t)i;
+    }
+    return -1;
+}
+
+enum token_verdict members_resolve(struct members *m, uint8_t step_low,
                                    const uint8_t mac[NOREN_TOKEN_MAC_SIZE], struct member *ret)
 {
     int8_t ahead = (int8_t)(step_low - (uint8_t)m->now);
-    uint64_t step = m->now + (uint64_t)(int64_t)ahead, bits;
-    const uint64_t *slots;
+    uint64_t step = m->now + (uint64_t)(int64_t)ahead, *set;
+    int64_t i = -1;
 
     if (!m->open || m->now == 0)
         return TOKEN_CLOSED;
@@ -250,18 +319,20 @@ enum token_verdict members_resolve(const struct members *m, uint8_t step_low,
         return ahead > 0 ? TOKEN_EARLY : TOKEN_LATE;
     if (m->steps[step % MEMBERS_RUNS] != step)
         return TOKEN_CLOSED;
-    slots = m->slots + step % MEMBERS_RUNS * m->slots_n;
-    bits = slot_bits(mac);
-    /* not constant time: a token is spoken in the clear, there is no secret to leak by timing */
-    for (size_t s = slot_of(m, mac); slots[s] != 0; s = s + 1 < m->slots_n ? s + 1 : 0) {
-        const struct member_record *r = &m->records[(slots[s] & SLOT_RECORD) - 1];
-
-        if ((slots[s] & ~SLOT_RECORD) != bits || is_forgotten(r))
-            continue;
-        tell(m, r, ret);
-        return TOKEN_RESOLVED;
+    set = heard_set(m, mac, step);
+    for (int k = 0; k < HEARD_SET && i < 0; k++)
+        if (set[k] != 0 && (set[k] & ~(uint64_t)SLOT_RECORD) == heard_bits(mac))
+            i = (int64_t)(set[k] & SLOT_RECORD) - 1;
+    if (i < 0) {
+        i = look_up(m, step, mac);
+        if (i < 0)
+            return TOKEN_UNKNOWN;
+        remember(set, heard_bits(mac) | (uint64_t)(i + 1));
     }
-    return TOKEN_UNKNOWN;
+    if (is_forgotten(&m->records[i]))
+        return TOKEN_UNKNOWN;
+    tell(m, &m->records[i], ret);
+    return TOKEN_RESOLVED;
 }
 
 static struct member_record *find(const struct members *m, const char *ref)

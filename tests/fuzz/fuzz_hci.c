@@ -60,7 +60,7 @@ static void look_at(const struct obs *o)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static uint64_t memory[512], tag_memory[32768];
+    static uint64_t memory[MEMBERS_HEARD + 512], tag_memory[32768];
     static struct radio r;
     struct obs obs[RADIO_OBS_MAX];
     struct rd rest = rd_init(data, n);

@@ -44,7 +44,7 @@ static struct member make(const char *ref, unsigned seed, const uint32_t *dates,
     return in;
 }
 
-static enum token_verdict verdict(const struct members *m, unsigned seed, int64_t phone_s,
+static enum token_verdict verdict(struct members *m, unsigned seed, int64_t phone_s,
                                   struct member *ret)
 {
     uint8_t key[32], day[NOREN_DAY_KEY_SIZE], mac[NOREN_TOKEN_MAC_SIZE];
@@ -56,7 +56,7 @@ static enum token_verdict verdict(const struct members *m, unsigned seed, int64_
     return members_resolve(m, (uint8_t)step, mac, ret);
 }
 
-static bool hears(const struct members *m, unsigned seed, int64_t phone_s, struct member *ret)
+static bool hears(struct members *m, unsigned seed, int64_t phone_s, struct member *ret)
 {
     return verdict(m, seed, phone_s, ret) == TOKEN_RESOLVED;
 }
@@ -105,6 +105,50 @@ static void test_vector(void **state)
         wrong[bit / 8] ^= (uint8_t)(1 << bit % 8);
         assert_int_equal(members_resolve(&m, NOREN_VECTOR_STEP & 255, wrong, &out), TOKEN_UNKNOWN);
     }
+    free(m.memory);
+}
+
+/* More tokens than are remembered, heard in turn: each is known every time, and none that nobody said. */
+static void test_remembered(void **state)
+{
+    enum { MANY = MEMBERS_HEARD + MEMBERS_HEARD / 2 };
+    const uint32_t dates[] = {NOREN_VECTOR_DATE};
+    struct members m = table(MANY);
+    uint8_t(*mac)[NOREN_TOKEN_MAC_SIZE] = calloc(MANY, sizeof(*mac));
+    struct member out;
+    char ref[NOREN_ID_SIZE];
+
+    (void)state;
+    assert_non_null(mac);
+    for (unsigned i = 0; i < MANY; i++) {
+        struct member in = {.days_n = 1, .days[0].date = dates[0]};
+
+        snprintf(in.ref, sizeof(in.ref), "m-%u", i);
+        memcpy(in.days[0].key, &i, sizeof(i));
+        noren_token_mac(in.days[0].key, NOREN_VECTOR_STEP, mac[i]);
+        assert_null(members_add(&m, &in));
+    }
+    members_clock(&m, NOON_US, CLOCK_SYNCED);
+    for (int round = 0; round < 2; round++) {
+        for (unsigned i = 0; i < MANY; i++) {
+            snprintf(ref, sizeof(ref), "m-%u", i);
+            assert_int_equal(members_resolve(&m, (uint8_t)NOREN_VECTOR_STEP, mac[i], &out),
+                             TOKEN_RESOLVED);
+            assert_string_equal(out.ref, ref);
+            /* said as of the step before and after: another token, also of one that is remembered */
+            assert_int_equal(members_resolve(&m, (uint8_t)(NOREN_VECTOR_STEP + 1), mac[i], &out),
+                             TOKEN_UNKNOWN);
+            assert_int_equal(members_resolve(&m, (uint8_t)(NOREN_VECTOR_STEP - 1), mac[i], &out),
+                             TOKEN_UNKNOWN);
+            mac[i][9] ^= 1; /* beyond what a slot keeps */
+            assert_int_equal(members_resolve(&m, (uint8_t)NOREN_VECTOR_STEP, mac[i], &out),
+                             TOKEN_UNKNOWN);
+            mac[i][9] ^= 1;
+        }
+    }
+    assert_true(members_forget(&m, "m-7"));
+    assert_int_equal(members_resolve(&m, (uint8_t)NOREN_VECTOR_STEP, mac[7], &out), TOKEN_UNKNOWN);
+    free(mac);
     free(m.memory);
 }
 
@@ -292,11 +336,11 @@ static void test_nobody(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_window),   cmocka_unit_test(test_vector),
-        cmocka_unit_test(test_midnight), cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_many),     cmocka_unit_test(test_pace),
-        cmocka_unit_test(test_nobody),   cmocka_unit_test(test_verdicts),
-        cmocka_unit_test(test_forget),
+        cmocka_unit_test(test_window),     cmocka_unit_test(test_vector),
+        cmocka_unit_test(test_remembered), cmocka_unit_test(test_midnight),
+        cmocka_unit_test(test_refusals),   cmocka_unit_test(test_many),
+        cmocka_unit_test(test_pace),       cmocka_unit_test(test_nobody),
+        cmocka_unit_test(test_verdicts),   cmocka_unit_test(test_forget),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

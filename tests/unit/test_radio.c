@@ -19,7 +19,7 @@ static const uint8_t node_key[16] = {9, 8, 7};
 struct fixture {
     struct radio radio;
     struct obs obs[RADIO_OBS_MAX];
-    uint8_t memory[4096];
+    uint8_t memory[MEMBERS_HEARD * sizeof(uint64_t) + 4096];
 };
 
 static void day_key(unsigned seed, uint8_t ret[NOREN_DAY_KEY_SIZE])

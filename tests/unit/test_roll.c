@@ -38,7 +38,7 @@ static int read_part(struct roll *r, const char *text, char error[PLAN_ERROR_SIZ
     return rc;
 }
 
-static bool hears(const struct radio *radio, struct member *ret)
+static bool hears(struct radio *radio, struct member *ret)
 {
     uint8_t mac[NOREN_TOKEN_MAC_SIZE];
 

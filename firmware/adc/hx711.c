@@ -153,7 +153,7 @@ static size_t drop_held(struct hx711_stream *s, enum hx711_reason reason, struct
 static void unsettle(struct hx711_stream *s, int64_t from_us)
 {
     if (s->doubt) /* so it was a reset, and we know when */
-        from_us = s->doubt_us;
+        from_us = s->end_us;
     s->doubt = false;
     s->discard = true;
     s->settled_us = from_us + HX711_SETTLE_CONVERSIONS * (int64_t)hx711_stream_period_us(s);
@@ -223,21 +223,25 @@ static size_t release_held(struct hx711_stream *s, const int32_t *next, struct h
     return give(s, s->frame, ret);
 }
 
-/* The longest that the next edge may be away from the last sighting of high: one and a half conversions. After
- * a late start that sighting can be of one conversion earlier than the edge; a reset takes four, and would
- * still show. */
-static int64_t interval_max_us(const struct hx711_stream *s)
+/* The latest moment from which a regular chip's next edge is one conversion away: the edge before, or the clocking
+ * when that began so late that further conversions may have ended meanwhile. */
+static int64_t last_edge_us(const struct hx711_stream *s)
 {
-    return hx711_stream_period_us(s) * INT64_C(3) / 2 + (s->late ? hx711_stream_period_us(s) : 0);
+    return s->late ? s->start_us : s->ready_us;
 }
 
-/* C5, on the longest interval that the sightings of both edges allow: that is the one that shows a reset,
- * and an edge that was only seen late must not look like one that came early. */
-static bool interval_fits(const struct hx711_stream *s, int64_t ready_us)
+/* C5. Each edge is known as an interval, from the last look that found high to the first that found low; a reader
+ * that is kept waiting sees long ones. A frame passes when a regular chip can have made what was seen, and a reset
+ * one cannot: that takes four conversions from the clocking on, a reset by itself from later. Judging the
+ * longest interval alone took every pause of the reader for a reset, and a reader that often waits half a conversion
+ * had no frame left. An edge that was only seen late must not look like one that came early either. */
+static bool interval_fits(const struct hx711_stream *s, const struct hx711_frame *f)
 {
-    int64_t longest = ready_us - s->ready_lo_us;
+    int64_t period = hx711_stream_period_us(s);
 
-    return longest <= interval_max_us(s) && longest * 10 >= hx711_stream_period_us(s) * INT64_C(7);
+    return (f->ready_lo_us - last_edge_us(s)) * 2 <= period * 3 &&
+           (f->ready_us - s->end_us) * 2 < period * 7 &&
+           (f->ready_us - s->ready_lo_us) * 10 >= period * 7;
 }
 
 static void learn_period(struct hx711_stream *s, int64_t lo_us, int64_t hi_us)
@@ -272,7 +276,7 @@ size_t hx711_stream_push(struct hx711_stream *s, const struct hx711_frame *clock
     int32_t counts = hx711_frame_counts(&f);
     size_t n = 0;
 
-    if (s->timed && (!f.was_low || !interval_fits(s, f.ready_us))) {
+    if (s->timed && (!f.was_low || !interval_fits(s, &f))) {
         n += drop_held(s, HX711_GAP, ret);
         unsettle(s, f.start_us);
     } else if (s->timed) {
@@ -288,7 +292,8 @@ size_t hx711_stream_push(struct hx711_stream *s, const struct hx711_frame *clock
     s->ready_us = f.ready_us;
     s->late = reason == HX711_LATE_START;
     s->doubt = reason == HX711_SCK_HIGH;
-    s->doubt_us = f.end_us;
+    s->start_us = f.start_us;
+    s->end_us = f.end_us;
     if (reason == HX711_GOOD && (s->discard || f.ready_us < s->settled_us)) {
         reason = HX711_SETTLING;
         s->discard = false;
@@ -300,12 +305,12 @@ size_t hx711_stream_push(struct hx711_stream *s, const struct hx711_frame *clock
     return n;
 }
 
-size_t hx711_stream_wait(struct hx711_stream *s, int64_t now_us,
+size_t hx711_stream_wait(struct hx711_stream *s, int64_t high_us,
                          struct hx711_result ret[HX711_RESULTS_MAX])
 {
-    if (!s->timed || now_us - s->ready_lo_us <= interval_max_us(s))
+    if (!s->timed || (high_us - last_edge_us(s)) * 2 <= hx711_stream_period_us(s) * INT64_C(3))
         return 0;
-    unsettle(s, now_us);
+    unsettle(s, high_us);
     s->timed = false;
     return drop_held(s, HX711_GAP, ret);
 }

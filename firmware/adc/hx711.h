@@ -109,13 +109,11 @@ struct hx711_stream {
         period_q4; /**< learnt time of a conversion, 1/16 us, within 0.7 .. 1.5 of the nominal one */
     int64_t settled_us; /**< conversions that ended earlier are not settled */
     bool discard;       /**< the next frame goes: after a reset the chip's gain is not known */
-    bool timed; /**< ready_lo_us, ready_us of the last frame are a valid start of an interval */
-    int64_t ready_lo_us, ready_us;
-    bool
-        doubt; /**< a PD_SCK high was too long at doubt_us: the next edge tells if it was a reset */
-    int64_t doubt_us;
-    bool late; /**< the last frame began late: it may be of one conversion later than thought */
-    bool held; /**< `frame` waits for its successor */
+    bool timed;         /**< the last frame is a valid start of an interval */
+    int64_t ready_lo_us, ready_us, start_us, end_us; /**< of the last frame */
+    bool doubt; /**< its PD_SCK was high for too long: the next edge tells if that was a reset */
+    bool late;  /**< it began late: it may be of a later conversion than thought */
+    bool held;  /**< `frame` waits for its successor */
     struct hx711_result frame;
     bool has_last;
     int32_t last;                  /**< the last good value */
@@ -140,9 +138,9 @@ size_t hx711_stream_reset(struct hx711_stream *s, int64_t now_us,
 size_t hx711_stream_push(struct hx711_stream *s, const struct hx711_frame *f,
                          struct hx711_result ret[HX711_RESULTS_MAX]);
 
-/** No ready edge has come until `now_us`: a held frame older than 1.5 conversions is given out as HX711_GAP.
- * Call it now and then while waiting. Returns the number of results in `ret`. */
-size_t hx711_stream_wait(struct hx711_stream *s, int64_t now_us,
+/** DOUT was seen high at `high_us`, so no ready edge has come until then: a held frame older than 1.5 conversions is
+ * given out as HX711_GAP. Call it now and then while waiting. Returns the number of results in `ret`. */
+size_t hx711_stream_wait(struct hx711_stream *s, int64_t high_us,
                          struct hx711_result ret[HX711_RESULTS_MAX]);
 
 /** The recording ends here: a held frame that nothing contradicts is given out. Not for live readers. */

@@ -316,7 +316,7 @@ static bool is_due(struct bank *b, const struct bank_group *g, int64_t now,
             newest_us = c->low_us > newest_us ? c->low_us : newest_us;
             continue;
         }
-        take(b, i, results, hx711_stream_wait(&c->stream, now, results), now, ret);
+        take(b, i, results, hx711_stream_wait(&c->stream, c->seen_high_us, results), now, ret);
         if (!c->off_rate && (c->stream.timed || now < c->expected_until_us))
             missing = true;
     }

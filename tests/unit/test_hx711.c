@@ -182,6 +182,32 @@ static void test_c5_gap(void **state)
     }
 }
 
+/* A reader that is often kept waiting sees both edges of an interval late: no reset, as long as the four conversions of
+ * one cannot have passed since the clocking, and the shortest interval is one conversion. */
+static void test_c5_pauses_of_the_reader(void **state)
+{
+    const struct {
+        int before_tenths, high_tenths,
+            low_tenths; /* seen high, then low; the edge before was at 0 */
+        bool good;
+    } seen[] = {
+        {0, 10, 10, true},  {-6, 8, 10, true},   {-6, 14, 16, true},  {-6, 14, 20, true},
+        {-6, 12, 34, true}, {-6, 12, 37, false}, {-6, 16, 17, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(seen) / sizeof(*seen); i++) {
+        struct hx711_stream s = running(1000);
+        struct hx711_result r[HX711_RESULTS_MAX];
+        struct hx711_frame f = frame(T_US * seen[i].low_tenths / 10, 1000);
+
+        s.ready_lo_us = T_US * seen[i].before_tenths / 10;
+        f.ready_lo_us = T_US * seen[i].high_tenths / 10;
+        assert_true(hx711_stream_push(&s, &f, r) > 0);
+        assert_int_equal(r[0].reason, seen[i].good ? HX711_GOOD : HX711_GAP);
+    }
+}
+
 static void test_c5_wait(void **state)
 {
     struct hx711_stream s = running(1000);
@@ -693,6 +719,7 @@ int main(void)
         cmocka_unit_test(test_c3_end),
         cmocka_unit_test(test_c4_gain_pulses),
         cmocka_unit_test(test_c5_gap),
+        cmocka_unit_test(test_c5_pauses_of_the_reader),
         cmocka_unit_test(test_c5_wait),
         cmocka_unit_test(test_c6_clip),
         cmocka_unit_test(test_c6_pattern),

@@ -122,10 +122,11 @@ enum shelf_sensor shelf_sensor(const struct shelf *s, uint16_t plate)
 {
     const struct shelf_plate *p = &s->plates[s->plate_slots[plate]];
 
-    if (p->alert != 0)
-        return SENSOR_FAULT;
+    /* Whoever works on it knows of the fault: it is often why they do. */
     if (p->service_us != 0)
         return SENSOR_UNCALIBRATED;
+    if (p->alert != 0)
+        return SENSOR_FAULT;
     if (!p->weighed)
         return SENSOR_NONE;
     if (!p->calibrated)

@@ -26,7 +26,8 @@ struct shelf_atp {
     bool lower_bound; /**< a facing's sensor is down: there may be more; offers treat it as none */
 };
 
-/** What a plate's scale is doing; JSON in state/fixture: ok, settling, uncalibrated, fault, none. */
+/** What a plate's scale is doing; JSON in state/fixture: ok, settling, uncalibrated, fault, none. A plate that
+ * somebody calibrates is uncalibrated, whatever else is known of it. */
 enum shelf_sensor {
     SENSOR_OK,
     SENSOR_SETTLING,

@@ -30,7 +30,7 @@ struct dialogue {
     char cells[PLATE_CELLS_MAX][NOREN_ID_SIZE];
     struct calibration_points points;
     double now[PLATE_CELLS_MAX];
-    bool steady;
+    bool steady, in_service, stored;
     char state[NOREN_ID_SIZE]; /**< of the worst cell */
 };
 
@@ -63,6 +63,7 @@ static json_t *ask(const struct dialogue *d, const char *name, json_t *request)
     return NULL;
 }
 
+/* "begin" is said at every step: it gives the person another half hour. */
 static bool order(const struct dialogue *d, const char *stage)
 {
     json_t *reply = ask(d, "calibrate", json_pack("{s:s}", "stage", stage));
@@ -80,6 +81,7 @@ static bool look(struct dialogue *d)
     if (reply == NULL)
         return false;
     d->steady = true;
+    d->in_service = false;
     snprintf(d->state, sizeof(d->state), "ok");
     d->points.cells_n = (uint8_t)json_array_size(json_object_get(reply, "cells"));
     json_array_foreach(json_object_get(reply, "cells"), i, cell)
@@ -91,6 +93,7 @@ static bool look(struct dialogue *d)
         d->now[i] = (double)json_integer_value(json_object_get(cell, "counts"));
         d->points.noise[i] = json_number_value(json_object_get(cell, "noise"));
         d->steady &= json_is_true(json_object_get(cell, "steady"));
+        d->in_service |= json_is_true(json_object_get(cell, "in_service"));
         if (strcmp(state, "ok") != 0 && strcmp(state, "uncalibrated") != 0)
             snprintf(d->state, sizeof(d->state), "%s", state);
     }
@@ -145,8 +148,9 @@ static double moved(const struct dialogue *d, const double from[PLATE_CELLS_MAX]
 
 static bool give_up(const struct dialogue *d, const char *why)
 {
-    fprintf(stderr, "%snorenctl calibrate: %s; nothing was changed\n", d->tty ? "\n" : "", why);
-    if (d->json)
+    fprintf(stderr, "%snorenctl calibrate: %s; %s\n", d->tty ? "\n" : "", why,
+            d->stored ? "what was stored holds" : "nothing was changed");
+    if (d->json && !d->stored)
         printf("{\"ok\":false,\"error\":\"%s\"}\n", why);
     return false;
 }
@@ -162,6 +166,9 @@ static bool wait_for_rest(struct dialogue *d, const double *from, double ret[PLA
 
         if (!look(d))
             return false;
+        if (d->in_service)
+            return give_up(d, "the plate was put back into service meanwhile, half an hour after "
+                              "the last step or by somebody else");
         show_progress(d, now - start);
         if (came == 0 && moved(d, from) > CALIBRATION_MOVED_COUNTS)
             came = now;
@@ -202,6 +209,8 @@ static bool step_load(struct dialogue *d, uint8_t j, int steps)
     enum calibration_refusal r;
     uint8_t cell;
 
+    if (!order(d, "begin"))
+        return false;
     fprintf(stderr, "%d/%d  Put %g g on %s%s%s", j + 2, steps, d->mass_g, d->target,
             d->points.cells_n > 1 ? ", right over cell " : "",
             d->points.cells_n > 1 ? d->cells[j] : "");
@@ -216,6 +225,8 @@ static bool step_load(struct dialogue *d, uint8_t j, int steps)
 
 static bool step_check(struct dialogue *d, int steps)
 {
+    if (!order(d, "begin"))
+        return false;
     fprintf(stderr, "%d/%d  Take it off and put %g g in the middle", steps, steps, d->check_g);
     fputs(d->yes ? "\n" : ",\n", stderr);
     return press_enter(d) &&
@@ -273,9 +284,12 @@ static bool walk(struct dialogue *d)
             return false;
     if (!step_check(d, steps) || !store(d))
         return false;
+    d->stored = true;
     fputs("Stored. Take the weight off and put the goods back as they were", stderr);
     fputs(d->yes ? "\n" : ",\n", stderr);
-    return !press_enter(d) || !d->yes || wait_for_rest(d, d->points.check, last) || true;
+    (void)(order(d, "begin") && press_enter(d) && d->yes &&
+           wait_for_rest(d, d->points.check, last)); /* stored is stored, whatever comes of that */
+    return true;
 }
 
 static int calibrate(struct dialogue *d)

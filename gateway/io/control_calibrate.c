@@ -54,13 +54,16 @@ static const char *cell_state(const struct cell *c)
 static void print_cell(const struct control_call *c, uint16_t index, int64_t now_us)
 {
     const struct plan *plan = c->d->engine.plan;
-    const struct cell *cell = shelf_meter(&c->d->engine.shop->shelf, index);
+    struct shelf *shelf = &c->d->engine.shop->shelf;
+    const struct cell *cell = shelf_meter(shelf, index);
     struct cell_rest rest = cell_rest(cell, now_us);
 
     json_open(c->j, '{');
     json_key_str(c->j, "cell", plan->cells[index].id);
     json_key_str(c->j, "plate", plan->plates[plan->cells[index].plate].id);
     json_key_str(c->j, "state", cell_state(cell));
+    json_key_bool(c->j, "in_service",
+                  shelf->plates[shelf->plate_slots[plan->cells[index].plate]].service_us == 0);
     json_key_i64(c->j, "counts", (int64_t)rest.counts);
     json_key_i64(c->j, "samples", rest.samples);
     json_key_milli(c->j, "spread", (int64_t)(rest.spread * 1000));

@@ -2,7 +2,7 @@
 if(NOREN_E2E)
     add_test(NAME cells_calibrate COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cells/calibrate ${CMAKE_SOURCE_DIR}
              ${CMAKE_BINARY_DIR}/bin)
-    set_tests_properties(cells_calibrate PROPERTIES LABELS cells TIMEOUT 300)
+    set_tests_properties(cells_calibrate PROPERTIES LABELS cells TIMEOUT 600)
 endif()
 
 # Both GPIO shims under a real kernel. Skipped (77) where Debian 13's package cannot be had.

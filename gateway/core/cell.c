@@ -16,6 +16,7 @@
 #define NOISY_LEAST_MG  500.0 /* less harms no count */
 #define NOISY_WANDER    4.0   /* sigmas; half seconds' means of white noise stay within 2.3 */
 #define CALM_TIMES      2.5   /* hysteresis: below this it is not noisy any more */
+#define REST_LEAST      16    /* readings */
 #define GAP_US          (2 * NOREN_US_PER_S)
 #define BIN_US          (NOREN_US_PER_S / 2)
 #define MINUTE_US       (60 * NOREN_US_PER_S)
@@ -296,10 +297,20 @@ static void watch_rest(struct cell *c, int64_t t_us, int32_t counts)
     c->bin_n++;
 }
 
+/* Eight means of n readings of white noise span six sigmas / sqrt(n) once in a thousand times. Two sigmas are for
+ * what else moves a little, a compressor say. */
+static double rest_limit(const struct cell *c, double counts, int readings)
+{
+    double creep = fabs(counts) * 1e-4;
+
+    return fmax(fmax(4, creep), fmax(2, 6 / sqrt(readings)) * c->noise);
+}
+
 struct cell_rest cell_rest(const struct cell *c, int64_t now_us)
 {
     struct cell_rest ret = {.samples = 0};
-    double low = 0, high = 0, limit;
+    double low = 0, high = 0;
+    int fewest = UINT16_MAX;
 
     if (c->bins_filled == 0 || now_us - c->seen_us > GAP_US)
         return ret;
@@ -310,10 +321,11 @@ struct cell_rest cell_rest(const struct cell *c, int64_t now_us)
         high = i == 0 || mean > high ? mean : high;
         ret.counts += mean / c->bins_filled;
         ret.samples += c->bins_n[i];
+        fewest = c->bins_n[i] < fewest ? c->bins_n[i] : fewest;
     }
     ret.spread = high - low;
-    limit = fmax(fmax(4, 2 * c->noise), fabs(ret.counts) * 1e-4); /* creep alone makes that */
-    ret.steady = c->bins_filled == CELL_BINS && ret.samples >= 16 && ret.spread <= limit;
+    ret.enough = c->bins_filled == CELL_BINS && ret.samples >= REST_LEAST;
+    ret.steady = ret.enough && ret.spread <= rest_limit(c, ret.counts, fewest);
     return ret;
 }
 

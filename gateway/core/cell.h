@@ -136,7 +136,8 @@ struct cell_rest {
     double counts; /**< mean of the newest four seconds, or of what there is */
     int32_t samples;
     double spread; /**< between the half seconds' means */
-    bool steady;   /**< four seconds are there and agree */
+    bool enough;   /**< four seconds are there, with readings to judge by */
+    bool steady;   /**< and they agree */
 };
 
 struct cell_rest cell_rest(const struct cell *c, int64_t now_us);

@@ -20,6 +20,7 @@
 #define REST_S \
     5 /* the gateway's window is four seconds: none of what it shows is older than Enter */
 #define PATIENT_S 30  /* for a reading that does not rest */
+#define STARVED_S 60  /* for readings that do not come, or too seldom to judge by */
 #define IDLE_S    300 /* for a weight that does not come */
 
 struct dialogue {
@@ -30,7 +31,7 @@ struct dialogue {
     char cells[PLATE_CELLS_MAX][NOREN_ID_SIZE];
     struct calibration_points points;
     double now[PLATE_CELLS_MAX];
-    bool steady, in_service, stored;
+    bool enough, steady, in_service, stored;
     char state[NOREN_ID_SIZE]; /**< of the worst cell */
 };
 
@@ -80,7 +81,7 @@ static bool look(struct dialogue *d)
 
     if (reply == NULL)
         return false;
-    d->steady = true;
+    d->enough = d->steady = true;
     d->in_service = false;
     snprintf(d->state, sizeof(d->state), "ok");
     d->points.cells_n = (uint8_t)json_array_size(json_object_get(reply, "cells"));
@@ -92,6 +93,7 @@ static bool look(struct dialogue *d)
                  json_string_value(json_object_get(cell, "cell")));
         d->now[i] = (double)json_integer_value(json_object_get(cell, "counts"));
         d->points.noise[i] = json_number_value(json_object_get(cell, "noise"));
+        d->enough &= json_is_true(json_object_get(cell, "enough"));
         d->steady &= json_is_true(json_object_get(cell, "steady"));
         d->in_service |= json_is_true(json_object_get(cell, "in_service"));
         if (strcmp(state, "ok") != 0 && strcmp(state, "uncalibrated") != 0)
@@ -155,39 +157,66 @@ static bool give_up(const struct dialogue *d, const char *why)
     return false;
 }
 
+/* How long it has been waited for what. */
+struct waiting {
+    double start_s, came_s, now_s; /* came_s 0: no weight came yet */
+    double restless_s,
+        starved_s; /* since it came: enough readings that did not rest, and too few */
+};
+
+/* False with a message when there is no sense in waiting on. */
+static bool is_patient(const struct dialogue *d, const struct waiting *w)
+{
+    char why[200];
+
+    if (d->in_service)
+        return give_up(d, "the plate was put back into service meanwhile, half an hour after the "
+                          "last step or by somebody else");
+    if (w->came_s == 0 && w->now_s - w->start_s > IDLE_S)
+        return give_up(d, "no weight came within five minutes");
+    if (w->restless_s > PATIENT_S)
+        snprintf(why, sizeof(why),
+                 "unstable: the reading does not come to rest (cell state: %s); look for what "
+                 "touches or moves the plate",
+                 d->state);
+    else if (w->starved_s > STARVED_S)
+        snprintf(why, sizeof(why),
+                 "too few good readings come (cell state: %s); norenctl status says what is wrong",
+                 d->state);
+    else
+        return true;
+    return give_up(d, why);
+}
+
 /* Waits until the cells rest, away from `from` unless that is NULL; what they then show goes to `ret`. */
 static bool wait_for_rest(struct dialogue *d, const double *from, double ret[PLATE_CELLS_MAX])
 {
     const struct timespec pause = {.tv_nsec = POLL_MS * 1000000L};
-    double start = seconds(), came = from == NULL || !d->yes ? start : 0;
+    struct waiting w = {.start_s = seconds()};
+    bool there = true; /* the weight, as far as anybody looks */
 
+    w.now_s = w.start_s;
     while (!interrupted) {
-        double now = seconds();
+        double before_s = w.now_s;
 
         if (!look(d))
             return false;
-        if (d->in_service)
-            return give_up(d, "the plate was put back into service meanwhile, half an hour after "
-                              "the last step or by somebody else");
-        show_progress(d, now - start);
-        if (came == 0 && moved(d, from) > CALIBRATION_MOVED_COUNTS)
-            came = now;
-        if (came == 0 && now - start > IDLE_S)
-            return give_up(d, "no weight came within five minutes");
-        if (came != 0 && d->steady && now - came >= REST_S &&
-            (from == NULL || !d->yes || moved(d, from) > CALIBRATION_MOVED_COUNTS)) {
+        w.now_s = seconds();
+        show_progress(d, w.now_s - w.start_s);
+        if (from != NULL && d->yes)
+            there = moved(d, from) > CALIBRATION_MOVED_COUNTS;
+        if (w.came_s != 0)
+            *(d->enough ? &w.restless_s : &w.starved_s) += d->steady ? 0 : w.now_s - before_s;
+        if (there && w.came_s == 0)
+            w.came_s = w.now_s;
+        else if (!there && d->steady)
+            w.came_s = 0; /* it went again */
+        if (!is_patient(d, &w))
+            return false;
+        if (there && d->steady && w.now_s - w.came_s >= REST_S) {
             memcpy(ret, d->now, sizeof(d->now));
             fprintf(stderr, d->tty ? "\n" : "  ok\n");
             return true;
-        }
-        if (came != 0 && now - came > PATIENT_S) {
-            char why[200];
-
-            snprintf(why, sizeof(why),
-                     "unstable: the reading does not come to rest (cell state: %s); look for what "
-                     "touches or moves the plate",
-                     d->state);
-            return give_up(d, why);
         }
         nanosleep(&pause, NULL);
     }

@@ -68,6 +68,7 @@ static void print_cell(const struct control_call *c, uint16_t index, int64_t now
     json_key_i64(c->j, "samples", rest.samples);
     json_key_milli(c->j, "spread", (int64_t)(rest.spread * 1000));
     json_key_milli(c->j, "noise", (int64_t)(cell->noise * 1000));
+    json_key_bool(c->j, "enough", rest.enough);
     json_key_bool(c->j, "steady", rest.steady);
     json_key_milli(c->j, "refused", cell_refused_pm(cell));
     json_key_i64(c->j, "calibration", cell->calibration);

@@ -358,6 +358,47 @@ static void a_load_rests_when_four_seconds_agree(void **state)
     assert_false(cell_rest(&b.cell, b.now_us + 5 * S).steady); /* nothing has come since */
 }
 
+/* Share of the looks at a load, four a second for ten minutes, at which it seems to rest. Readings come every
+ * `least` to `most`; the load sways slowly by `sway` counts. */
+static double rest_share(int64_t least, int64_t most, double sway)
+{
+    struct bench b = bench_new(80);
+    int looks = 0, rests = 0;
+    double level = b.signal;
+
+    run(&b, 20 * S); /* the noise is known from before */
+    for (int64_t start = b.now_us, look = start + 10 * S; b.now_us < start + 600 * S;) {
+        double t_s = (double)(b.now_us - start) / S;
+
+        b.period_us = least + (int64_t)(rng_uniform(&b.rng) * (double)(most - least));
+        b.signal = level + sway * sin(2 * 3.14159265 * 0.2 * t_s);
+        run(&b, b.period_us);
+        for (; look <= b.now_us; look += S / 4, looks++)
+            rests += cell_rest(&b.cell, b.now_us).steady;
+    }
+    return (double)rests / looks;
+}
+
+/* Half a second's mean is worth as much as it has readings: a slow chip, or one whose thread is kept waiting, does
+ * not seem to move. What sways by a gram does, however it is read. */
+static void few_readings_rest_too(void **state)
+{
+    static const struct {
+        int64_t least, most;
+    } rows[] = {{12500, 12500}, {100000, 100000}, {125000, 125000}, {20000, 400000}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        double still = rest_share(rows[i].least, rows[i].most, 0);
+        double sways = rest_share(rows[i].least, rows[i].most, 400);
+
+        print_message("every %d to %d ms: rests %.3f, swaying %.3f\n", (int)(rows[i].least / 1000),
+                      (int)(rows[i].most / 1000), still, sways);
+        assert_true(still > 0.99);
+        assert_true(sways < 0.01);
+    }
+}
+
 /* ---- in a shop -------------------------------------------------------------------------------------- */
 
 /* A plate of two cells, each with its own converter. */
@@ -464,6 +505,7 @@ int main(void)
         cmocka_unit_test(a_far_corner_is_not_deaf),
         cmocka_unit_test(a_day_raises_no_alarm),
         cmocka_unit_test(a_load_rests_when_four_seconds_agree),
+        cmocka_unit_test(few_readings_rest_too),
         cmocka_unit_test(one_cell_of_two_fails_and_comes_back),
         cmocka_unit_test(both_cells_fail_and_there_is_one_alert),
     };

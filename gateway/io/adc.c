@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "io/bank.h"
+#include "io/clock.h"
 #include "io/gpio.h"
 #include "io/realtime.h"
 #include "io/sim.h"
@@ -43,11 +44,8 @@ struct adc {
 
 static int64_t now_us(void *ctx)
 {
-    struct timespec t;
-
     (void)ctx;
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return t.tv_sec * US_PER_S + t.tv_nsec / NS_PER_US;
+    return clock_boot_us();
 }
 
 static void wait_us(void *ctx, int32_t us)

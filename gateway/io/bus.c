@@ -2,7 +2,6 @@
 #include "io/bus.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "io/bus_json.h"
 #include "io/bus_out.h"
 #include "io/clock.h"
+#include "io/complaint.h"
 #include "io/doc.h"
 #include "io/order.h"
 #include "io/relay.h"
@@ -22,18 +22,6 @@
 #define LATE_US (10 * NOREN_US_PER_S)
 /* Two boards under NTP agree to milliseconds; people are placed by seconds. */
 #define SKEW_US (3 * NOREN_US_PER_S)
-/* Complaints: a few at once, then one in five seconds, and the same one once a minute. */
-#define PENDING  8
-#define PACE_US  (5 * NOREN_US_PER_S)
-#define AGAIN_US (60 * NOREN_US_PER_S)
-#define SAID     16
-#define SENTENCE 400
-
-struct said {
-    char text[SENTENCE];
-    int64_t at_us;
-};
-
 struct bus {
     struct bus_options o;
     struct relay *relay;
@@ -47,38 +35,15 @@ struct bus {
     uint32_t own_receivers; /* wired to this board, by index into `seen` */
     uint64_t own_cells[CELLS_MAX / 64];
     char problem[RELAY_TEXT_SIZE];
-    char pending[PENDING][SENTENCE]; /* complaints not yet said */
-    size_t pending_n;
-    struct said said[SAID];
-    unsigned said_n;
-    int64_t paced_us; /* complaints are paid up to here */
+    struct complaints complaints;
     /* The last thing wrong with another board, and when: status shows it while it is news. */
-    char trouble[SENTENCE];
+    char trouble[COMPLAINT_SIZE];
     int64_t trouble_us;
     int64_t skew_us[RECEIVERS_MAX]; /* before then the brain is not told again */
     struct bus_counters c;
     struct bus_batch batch;
     char text[BUS_MESSAGE_SIZE];
 };
-
-static void complain(struct bus *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-/* Keeps a sentence until it can be said; without room, or when it waits already, it is only counted. */
-static void complain(struct bus *b, const char *format, ...)
-{
-    char *text = b->pending[b->pending_n];
-    va_list args;
-
-    if (b->pending_n == PENDING)
-        return;
-    va_start(args, format);
-    (void)vsnprintf(text, SENTENCE, format, args);
-    va_end(args);
-    for (size_t i = 0; i < b->pending_n; i++)
-        if (strcmp(b->pending[i], text) == 0)
-            return;
-    b->pending_n++;
-}
 
 int bus_open(struct bus **ret_bus, const struct bus_options *options)
 {
@@ -161,7 +126,7 @@ static void send_answer(struct bus *b, const struct relay_event *e, const char *
 static void refuse(struct bus *b, const struct relay_event *e, const char *fallback,
                    const char *why)
 {
-    char text[SENTENCE + 64];
+    char text[COMPLAINT_SIZE + 64];
     struct json j = json_init(text, sizeof(text));
     int n;
 
@@ -173,7 +138,7 @@ static void refuse(struct bus *b, const struct relay_event *e, const char *fallb
     if (n > 0)
         send_answer(b, e, fallback, text, (size_t)n);
     b->c.refused++;
-    complain(b, "%s: %s; refused", e->topic, why);
+    complain(&b->complaints, "%s: %s; refused", e->topic, why);
 }
 
 /* The sale's own id, or one that says where it came from, to tell answers apart. */
@@ -229,7 +194,7 @@ static void on_request(struct bus *b, const struct relay_event *e, const char *n
         b->c.queries++;
     if (n > 0 && n < sizeof(answer) && strncmp(answer, "{\"id\"", 5) == 0 &&
         strstr(answer, "\"ok\":false") != NULL) /* LOCAL_ANSWER_MAX includes a NUL */
-        complain(b, "%s: %.300s", e->topic, answer);
+        complain(&b->complaints, "%s: %.300s", e->topic, answer);
     if (n > 0)
         send_answer(b, e, fallback, answer, n);
 }
@@ -275,10 +240,11 @@ static uint16_t sender_of(struct bus *b, const char *id)
 
     follow_plan(b);
     if (r == NO_INDEX)
-        complain(b, "receiver \"%.40s\" is not in map.json: what it says is refused; list it there",
+        complain(&b->complaints,
+                 "receiver \"%.40s\" is not in map.json: what it says is refused; list it there",
                  id);
     else if ((b->own_receivers >> r & 1) != 0)
-        complain(b,
+        complain(&b->complaints,
                  "receiver \"%.40s\" is a radio of this board, yet another board uses its name; "
                  "give that one another",
                  id);
@@ -321,7 +287,7 @@ static bool is_timely(struct bus *b, const char *id, uint16_t receiver,
                  "receiver \"%.40s\": its clock is %lld s %s ours; set up NTP on both", id,
                  (long long)((ahead_us < 0 ? -ahead_us : ahead_us) / NOREN_US_PER_S),
                  ahead_us < 0 ? "behind" : "ahead of");
-    complain(b, "%s", b->trouble);
+    complain(&b->complaints, "%s", b->trouble);
     return false;
 }
 
@@ -371,12 +337,13 @@ static void on_batch(struct bus *b, const struct relay_event *e, const char *id,
                   : bus_read_sightings(e->payload, e->n, &b->batch, why);
     if (rc != 0) {
         b->c.refused++;
-        complain(b, "%s: %s; refused", e->topic, why);
+        complain(&b->complaints, "%s: %s; refused", e->topic, why);
         return;
     }
     b->c.unknown_cells += (int64_t)b->batch.unknown_cells;
     if (b->batch.unknown_cells > 0)
-        complain(b, "receiver \"%.40s\" weighs cells that no plate of planogram.json has", id);
+        complain(&b->complaints,
+                 "receiver \"%.40s\" weighs cells that no plate of planogram.json has", id);
     if (!is_timely(b, id, receiver, &b->batch, utc_us, quality))
         return;
     for (size_t i = 0; i < b->batch.n; i++) {
@@ -391,7 +358,8 @@ static void on_batch(struct bus *b, const struct relay_event *e, const char *id,
             continue;
         }
         b->c.unknown_cells++;
-        complain(b, "receiver \"%.40s\" weighs cell \"%s\", which is wired to this board", id,
+        complain(&b->complaints,
+                 "receiver \"%.40s\" weighs cell \"%s\", which is wired to this board", id,
                  plan->cells[o->u.cell.cell].id);
     }
 }
@@ -410,7 +378,7 @@ static void on_message(struct bus *b, const struct relay_event *e)
     /* A retained sale or sighting would be news at every connection for ever. */
     if (e->retained) {
         b->c.refused++;
-        complain(b, "%s: is retained; publish it without", e->topic);
+        complain(&b->complaints, "%s: is retained; publish it without", e->topic);
     } else if (strcmp(e->topic, NOREN_LOCAL_SALE) == 0) {
         on_request(b, e, "sale", true);
     } else if (strcmp(e->topic, NOREN_LOCAL_STOCK) == 0) {
@@ -439,11 +407,11 @@ void bus_read(struct bus *b)
         case RELAY_DISCONNECTED:
             b->up = false;
             snprintf(b->problem, sizeof(b->problem), "%s", e->text);
-            complain(b, "%.300s; trying again", e->text);
+            complain(&b->complaints, "%.300s; trying again", e->text);
             break;
         case RELAY_PUBLISHED:
             if (e->generation == b->generation && e->reason >= 0x80)
-                complain(b,
+                complain(&b->complaints,
                          "the store's broker refuses what this board writes (reason 0x%02x); let "
                          "its user write below local/",
                          (unsigned)e->reason);
@@ -535,33 +503,12 @@ int64_t bus_deadline(const struct bus *b)
 
 const char *bus_complaint(struct bus *b, int64_t now_us)
 {
-    struct said *next = &b->said[b->said_n % SAID];
-
-    if (b->paced_us < now_us - PENDING * PACE_US)
-        b->paced_us = now_us - PENDING * PACE_US;
-    while (b->pending_n > 0 && b->paced_us + PACE_US <= now_us) {
-        bool old = false;
-
-        memcpy(next->text, b->pending[0], SENTENCE);
-        memmove(b->pending[0], b->pending[1], sizeof(b->pending) - SENTENCE);
-        b->pending_n--;
-        for (struct said *s = b->said; s < b->said + SAID; s++)
-            old |= s != next && strcmp(s->text, next->text) == 0 && now_us - s->at_us < AGAIN_US;
-        if (old) {
-            next->text[0] = '\0';
-            continue;
-        }
-        next->at_us = now_us;
-        b->said_n++;
-        b->paced_us += PACE_US;
-        return next->text;
-    }
-    return NULL;
+    return complaints_next(&b->complaints, now_us);
 }
 
 const char *bus_problem(const struct bus *b)
 {
-    bool news = b->trouble[0] != '\0' && clock_boot_us() - b->trouble_us < AGAIN_US;
+    bool news = b->trouble[0] != '\0' && clock_boot_us() - b->trouble_us < COMPLAINT_AGAIN_US;
 
     return b->problem[0] == '\0' && news ? b->trouble : b->problem;
 }

@@ -74,25 +74,6 @@ int copies_note(const char *data_dir, const char *kind, const char *path)
     return all != NULL ? rc : -ENOMEM;
 }
 
-/* Does the file have these bytes? */
-static bool has_bytes(const char *path, const char *text)
-{
-    size_t n = strlen(text), kept = 0, got;
-    char block[65536];
-    FILE *f = fopen(path, "re");
-    bool found = false;
-
-    while (f != NULL && !found && (got = fread(block + kept, 1, sizeof(block) - kept, f)) > 0) {
-        got += kept;
-        found = memmem(block, got, text, n) != NULL;
-        kept = got < n ? got : n - 1;
-        memmove(block, block + got - kept, kept);
-    }
-    if (f != NULL)
-        fclose(f);
-    return found;
-}
-
 /* The file, or what is to become it. */
 static bool exists(const char *path, char ret_part[PATH_MAX])
 {
@@ -119,17 +100,16 @@ int copies_forget(const char *data_dir, const char *member_ref, const char *open
         return rc;
     if (open != NULL && realpath(open, full) == NULL)
         full[0] = '\0';
-    kept = calloc(1, n + 1);
+    kept = calloc(1, n + 2); /* the last line may lack its end */
     rest = list;
     while (kept != NULL && (line = strsep(&rest, "\n")) != NULL && line[0] != '\0') {
         char *path = strchr(line, '\t');
 
         if (path == NULL || !exists(path + 1, part))
             continue; /* it is gone */
-        kept_n += (size_t)sprintf(kept + kept_n, "%s\n", line);
+        kept_n += (size_t)snprintf(kept + kept_n, n + 2 - kept_n, "%s\n", line);
         path++;
-        if (strcmp(path, full) == 0 ||
-            (!has_bytes(path, member_ref) && !has_bytes(part, member_ref)))
+        if (strcmp(path, full) == 0 || (!file_has(path, member_ref) && !file_has(part, member_ref)))
             continue;
         if (strncmp(line, "recording\t", 10) != 0 || record_forget(path, member_ref) != 0)
             leave(&left, path);

@@ -20,7 +20,8 @@ struct copies_left {
     char path[COPIES_LEFT_MAX][COPIES_PATH_SIZE];
 };
 
-/** Notes a file that exists, or an absolute path of one that will; `kind` is "recording" or "backup". One that is noted already is not noted again. 0 or -errno. */
+/** Notes a file that exists, or an absolute path of one that will; `kind` is "recording" or "backup". One that is
+ * noted already is not noted again. 0 or -errno. */
 int copies_note(const char *data_dir, const char *kind, const char *path);
 
 /** Takes a member out of all recordings on the list but `open` (the one that goes on, which its recorder

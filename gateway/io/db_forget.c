@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "io/db_private.h"
+#include "io/file.h"
 
 static int exec_named(sqlite3 *sql, const char *text, const char *ref, int64_t *rows)
 {
@@ -42,25 +43,6 @@ static int remove_rows(struct db *d, const char *ref, int64_t now_us, int64_t *r
     return rc;
 }
 
-/* Does the file have these bytes? Read in blocks that overlap. */
-static bool has_bytes(const char *path, const char *text)
-{
-    size_t n = strlen(text), kept = 0, got;
-    char block[65536];
-    FILE *f = fopen(path, "re");
-    bool found = false;
-
-    while (f != NULL && !found && (got = fread(block + kept, 1, sizeof(block) - kept, f)) > 0) {
-        got += kept;
-        found = memmem(block, got, text, n) != NULL;
-        kept = got < n ? got : n - 1;
-        memmove(block, block + got - kept, kept);
-    }
-    if (f != NULL)
-        fclose(f);
-    return found;
-}
-
 /* Corrupt databases that were set aside for a person to look at. What names somebody who wants to be forgotten
  * is looked at no more. */
 static int clean_set_aside(const char *db_path, const char *ref)
@@ -80,7 +62,7 @@ static int clean_set_aside(const char *db_path, const char *ref)
             strstr(e->d_name, ".quarantine-") == NULL)
             continue;
         snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
-        if (has_bytes(path, ref) && unlink(path) != 0)
+        if (file_has(path, ref) && unlink(path) != 0)
             rc = -errno;
     }
     closedir(d);

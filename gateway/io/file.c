@@ -105,3 +105,22 @@ int file_write(const char *path, const void *bytes, size_t n)
     }
     return sync_folder(path);
 }
+
+/* Blocks overlap by one byte less than the text. */
+bool file_has(const char *path, const char *text)
+{
+    size_t n = strlen(text), kept = 0, got;
+    char block[65536];
+    FILE *f = fopen(path, "re");
+    bool found = false;
+
+    while (f != NULL && !found && (got = fread(block + kept, 1, sizeof(block) - kept, f)) > 0) {
+        got += kept;
+        found = memmem(block, got, text, n) != NULL;
+        kept = got < n ? got : n - 1;
+        memmove(block, block + got - kept, kept);
+    }
+    if (f != NULL)
+        fclose(f);
+    return found;
+}

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "io/clock.h"
 #include "noren/cursor.h"
 #include "noren/hex.h"
 #include "noren/units.h"
@@ -32,19 +32,8 @@ struct serial {
 /* LE Advertising Report, ADV_NONCONN_IND, of nobody's public address (7.7.65.2). */
 static bool build(const uint8_t *ad, struct ble_packet *ret)
 {
-    const uint8_t head[HEAD_SIZE] = {0x3e,
-                                     HEAD_SIZE - 1 + NOREN_NODE_AD_SIZE,
-                                     0x02,
-                                     1,
-                                     0x03,
-                                     0x00,
-                                     0,
-                                     0,
-                                     0,
-                                     0,
-                                     0,
-                                     0,
-                                     NOREN_NODE_AD_SIZE};
+    const uint8_t head[HEAD_SIZE] = {0x3e, HEAD_SIZE - 1 + NOREN_NODE_AD_SIZE, 0x02, 1,
+                                     0x03, [12] = NOREN_NODE_AD_SIZE};
     struct wr w = wr_init(ret->bytes, sizeof(ret->bytes));
 
     wr_copy(&w, head, sizeof(head));
@@ -145,18 +134,10 @@ int serial_fd(const struct serial *s)
     return s->fd;
 }
 
-static int64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return t.tv_sec * NOREN_US_PER_S + t.tv_nsec / 1000;
-}
-
 int serial_read(struct serial *s, struct ble_packet *ret, size_t cap)
 {
     char bytes[READ_SIZE];
-    int64_t now = now_us();
+    int64_t now = clock_boot_us();
     size_t n = 0;
 
     /* a helping holds at most four advertisements, so none that was read is without room */
@@ -173,9 +154,8 @@ int serial_read(struct serial *s, struct ble_packet *ret, size_t cap)
             break;
         }
         for (ssize_t b = 0; b < got; b++)
-            if (serial_byte(&s->lines, bytes[b], &ret[n])) {
+            if (serial_byte(&s->lines, bytes[b], &ret[n]))
                 ret[n++].t_us = now;
-            }
     }
     return (int)n;
 }

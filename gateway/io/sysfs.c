@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "adc/hx711.h"
+#include "io/clock.h"
 
 #define RING_SIZE   512
 #define PATH_SIZE   (BOARD_DEVICE_SIZE + 32)
@@ -43,14 +43,6 @@ struct sysfs {
     struct file files[BOARD_BANK_CELLS_MAX > BOARD_THERMOMETERS_MAX ? BOARD_BANK_CELLS_MAX
                                                                     : BOARD_THERMOMETERS_MAX];
 };
-
-static int64_t now_us(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return t.tv_sec * NOREN_US_PER_S + t.tv_nsec / 1000;
-}
 
 /* --- one file ----------------------------------------------------------------------------------- */
 
@@ -94,7 +86,7 @@ static bool take_cell(struct file *f, struct obs *o)
     double v = 0;
     int r = read_number(f->path, &v);
 
-    *o = (struct obs){.kind = OBS_CELL, .t_us = now_us()};
+    *o = (struct obs){.kind = OBS_CELL, .t_us = clock_boot_us()};
     o->u.cell.cell = f->cell;
     v -= f->offset_binary ? MID_SCALE : 0;
     if (r == -EIO || r == -ETIMEDOUT || r == -EPROTO) /* the driver found DOUT high */
@@ -112,7 +104,7 @@ static bool take_warmth(const struct file *f, struct obs *o)
 {
     double v;
 
-    *o = (struct obs){.kind = OBS_TEMPERATURE, .t_us = now_us()};
+    *o = (struct obs){.kind = OBS_TEMPERATURE, .t_us = clock_boot_us()};
     if (read_number(f->path, &v) < 0)
         return false;
     v = (v + f->offset) * f->scale;

@@ -6,6 +6,8 @@
  *   crowd SOCKET RECEIVER PER_S NEW_PER_S   from now on so many reports of strangers a second, and so many
  *                                    addresses that were never there; the last crowd counts, 0 0 ends it
  *   phones SOCKET RECEIVER N         a crowd of N addresses, each once a second, that are all nobody's
+ *   says SOCKET RECEIVER RSSI_DBM ADDRESS AD   from now on a tag that is heard so loud says this at that random
+ *                                    address (12 and at most 62 hex digits); a strength of 0: no more
  * What is told goes to the boards' sim.sock five times a second, whether anybody listens or not. The phone is
  * that of the member with key 00..1f, at the address c6:ad:be:ef:12:34.
  */
@@ -27,7 +29,8 @@
 
 struct told {
     struct sockaddr_un to;
-    char what[64]; /* "heard RECEIVER" or "load CELL" */
+    char what[64]; /* "heard RECEIVER", "load CELL" or "says RECEIVER" */
+    char said[80]; /* of a tag: address and AD in hex, as they stand in a report */
     int value;
 };
 
@@ -126,6 +129,29 @@ static void tell_crowd(int fd)
     }
 }
 
+/* A legacy report (Core 5.4, Vol 4 Part E, 7.7.65.2) with one advert, which is written as it was given. */
+static void tag_line(char line[PHONE_LINE_MAX], const struct told *t)
+{
+    unsigned ad_n = (unsigned)(strlen(t->said) - 12) / 2;
+
+    snprintf(line, PHONE_LINE_MAX, "adv %s 3e%02x02010301%.12s%02x%s%02x",
+             t->what + strlen("says "), 12 + ad_n, t->said, ad_n, t->said + 12,
+             (unsigned)t->value & 0xff);
+}
+
+/* ADDRESS as it is written becomes what stands in a report: last byte first. */
+static int take_tag(struct told *t, const char *address, const char *ad)
+{
+    size_t n = ad != NULL ? strlen(ad) : 0;
+
+    if (address == NULL || strlen(address) != 12 || n == 0 || n > 62 || n % 2 != 0)
+        return -1;
+    for (int i = 0; i < 6; i++)
+        memcpy(t->said + 2 * i, address + 2 * (5 - i), 2);
+    memcpy(t->said + 12, ad, n + 1);
+    return 0;
+}
+
 static void tell_all(int fd)
 {
     static const uint8_t address[] = {0x34, 0x12, 0xef, 0xbe, 0xad, 0xc6};
@@ -135,6 +161,8 @@ static void tell_all(int fd)
 
         if (told[i].what[0] == 'l')
             snprintf(line, sizeof(line), "%s %d", told[i].what, told[i].value);
+        else if (told[i].value != 0 && told[i].what[0] == 's')
+            tag_line(line, &told[i]);
         else if (told[i].value != 0)
             phone_line(line, told[i].what + strlen("heard "), address, told[i].value);
         else
@@ -167,8 +195,11 @@ static int take(char *line)
     }
     snprintf(t.what, sizeof(t.what), "%s %.40s", word, id);
     t.value = (int)strtol(value, NULL, 10);
+    if (strcmp(word, "says") == 0 && take_tag(&t, more, strtok(NULL, " \n")) != 0)
+        return -1;
     while (i < told_n &&
-           (strcmp(told[i].what, t.what) != 0 || strcmp(told[i].to.sun_path, t.to.sun_path) != 0))
+           (strcmp(told[i].what, t.what) != 0 || strncmp(told[i].said, t.said, 12) != 0 ||
+            strcmp(told[i].to.sun_path, t.to.sun_path) != 0))
         i++;
     if (i == TOLD_MAX)
         return -1;

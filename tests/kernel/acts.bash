@@ -155,6 +155,49 @@ busy_shelf() { # from 12 packs to 12 packs, two programs spinning beside
     report
 }
 
+# The chips by the kernel's hx711 driver instead of by lines. It is on for the rest of the boot; norend starts in here.
+iio() {
+    local folders=/sys/bus/iio/devices
+    step "the kernel's own hx711 driver"
+    guest "rmmod hx711_bank && insmod $MODULE chips=2 shared=0 rate_sps=10 power_down_us=50000 counts=0,0 noise=50,50 &&
+        modprobe -d $ROOT hx711 && insmod ${MODULE%/*}/hx711_iio.ko chips=2 &&
+        cat $folders/iio:device0/name $folders/iio:device1/in_voltage0_raw" || die "no IIO device: $(guest 'dmesg | tail -20')"
+    cat >"$work/board.conf" <<CONF
+[board]
+name = kernel-rig-iio
+[bank shelf]
+source = iio
+device = $folders/iio:device0, $folders/iio:device1
+cells = c1, c2
+rate_sps = 10
+CONF
+    sed -i "s|^board = .*|board = $work/board.conf|; /^\[beacon\]/,\$d" "$work/config/noren.conf" # a beacon wants a radio
+    start_gateway
+    guest_wait 60 'connected to' /run/norend.log
+    gateway tare p1
+    heard 120 "the tare" '"cause":"tare"'
+    shelf 1200000
+    heard 120 "12 packs" '"noren.stock.changed".*"gtin":"'$gtin'".*"on_shelf":12'
+    step "a pack is taken; negative counts on the other cell"
+    guest "echo 1100000,-300000 >$PARAM/counts"
+    settled pick 1
+    wait_for 60 "the other cell's counts" reads_about c2 -300000
+    wait_for 60 "the first cell's counts" reads_about c1 1100000
+    step "a chip is pulled out, and plugged in again"
+    guest "echo 1,0 >$PARAM/fault"
+    heard 60 "the missing chip" 'noren.sensor.fault.*"plate":"p1"'
+    guest "echo 0,0 >$PARAM/fault"
+    heard 60 "its return" 'noren.sensor.recovered.*"plate":"p1"'
+    wait_for 60 "11 packs" gateway_has 11
+    echo "      the chips': $(guest "cd $PARAM; echo \$(cat frames) frames clocked, \$(cat straddled) straddled")"
+}
+gateway_has() { [ "$(gateway stock $gtin --json | jq '.facings[0].on_shelf')" = "$1" ]; }
+reads_about() { # cell, counts
+    local is
+    is=$(guest "echo '{\"id\":\"look-$RANDOM\",\"name\":\"cells\",\"target\":\"$1\"}' | socat -t 5 - UNIX-CONNECT:/run/noren/control.sock" | jq '.cells[0].counts')
+    [ "$is" -gt $(($2 - 200)) ] && [ "$is" -lt $(($2 + 200)) ]
+}
+
 # --- power -----------------------------------------------------------------------------------------------
 # dm-flakey between the file system and its disk: from one moment on writes are dropped, norend is killed in that
 # moment, and the disk comes back as it was then. A power cut without a boot, with writes that got lost on the way.

@@ -94,7 +94,7 @@ rig_prepare() {
     [ -d "$ROOT" ] || (rig_unpack) || exit 1
     [ "$CACHE/initramfs-$KVER" -nt "$RIG_SOURCE/guest/init" ] || rig_initramfs
     MODULE="$CACHE/module-$KVER/hx711_bank.ko"
-    if [ ! "$MODULE" -nt "$RIG_SOURCE/module/hx711_bank.c" ]; then
+    if [ ! -e "$MODULE" ] || [ -n "$(find "$RIG_SOURCE/module" -newer "$MODULE")" ]; then
         mkdir -p "${MODULE%/*}" && cp "$RIG_SOURCE"/module/* "${MODULE%/*}/"
         make -C "$ROOT/usr/src/linux-headers-$KVER" M="${MODULE%/*}" modules >"${MODULE%/*}/log" 2>&1 ||
             die "the kernel module does not build:"$'\n'"$(tail -20 "${MODULE%/*}/log")"

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #define CLIPPED_MAX     3 /* full-scale codes in a row that are a fault, not a bump */
+#define OVERLOAD        1.1
+#define OVERLOAD_US     NOREN_US_PER_S
 #define BLOCK_MAX       64
 #define BLOCK_MIN       16
 #define BLOCK_US        (2 * NOREN_US_PER_S)
@@ -48,6 +50,7 @@ const char *cell_trouble_name(enum cell_trouble t)
         [TROUBLE_CORRUPT] = "corrupt",
         [TROUBLE_DEAF] = "deaf",
         [TROUBLE_CALIBRATION] = "calibration",
+        [TROUBLE_OVERLOAD] = "overload",
     };
 
     return names[t];
@@ -58,12 +61,14 @@ void cell_init(struct cell *c, const struct plan_cell *plan)
     memset(c, 0, sizeof(*c));
     c->zero_counts = plan->zero_counts;
     c->mg_per_count = plan->mg_per_count;
+    c->capacity_mg = (double)plan->capacity_mg;
     thermal_init(&c->thermal);
 }
 
 void cell_plan(struct cell *c, const struct plan_cell *plan)
 {
     c->rescaled = false;
+    c->capacity_mg = (double)plan->capacity_mg;
     if (c->calibration != 0)
         return;
     c->rescaled = c->zero_counts != plan->zero_counts || c->mg_per_count != plan->mg_per_count;
@@ -329,6 +334,29 @@ struct cell_rest cell_rest(const struct cell *c, int64_t now_us)
     return ret;
 }
 
+/* As if it were always as warm. */
+static double raw_mg(const struct cell *c, double counts)
+{
+    return (counts - (double)c->zero_counts) * c->mg_per_count;
+}
+
+/* Pulled is as bad as pressed. Ends at the capacity itself, so that a load at the limit does not flicker. */
+static void judge_load(struct cell *c, int64_t t_us, int32_t counts)
+{
+    double load_mg = fabs(raw_mg(c, counts));
+
+    if (c->capacity_mg == 0)
+        return;
+    if (c->trouble == TROUBLE_OVERLOAD && load_mg > c->capacity_mg)
+        c->bad_us = t_us;
+    if (load_mg <= OVERLOAD * c->capacity_mg || t_us - c->seen_us > GAP_US)
+        c->over_us = 0;
+    else if (c->over_us == 0)
+        c->over_us = t_us;
+    else if (t_us - c->over_us >= OVERLOAD_US)
+        suspect(c, t_us, TROUBLE_OVERLOAD);
+}
+
 /* ---- readings --------------------------------------------------------------------------------------- */
 
 static void take_value(struct cell *c, int64_t t_us, int32_t counts)
@@ -337,18 +365,13 @@ static void take_value(struct cell *c, int64_t t_us, int32_t counts)
     count_frame(c, t_us, true);
     watch_noise(c, t_us, counts);
     watch_rest(c, t_us, counts);
+    judge_load(c, t_us, counts);
     note_seen(c, t_us, GAP_US);
     judge_frames(c, t_us);
     if (c->trouble == TROUBLE_DEAF &&
         fabs((double)counts - c->deaf_counts) * fabs(c->mg_per_count) < DEAF_MOVED_MG)
         c->bad_us = t_us;
     forgive(c, t_us);
-}
-
-/* As if it were always as warm. */
-static double raw_mg(const struct cell *c, double counts)
-{
-    return (counts - (double)c->zero_counts) * c->mg_per_count;
 }
 
 void cell_warm(struct cell *c, int64_t t_us, uint8_t rank, int32_t mc)

@@ -8,6 +8,8 @@
  *   absent     the reader says so
  *   silent     no reading for longer than its source needs (core/shelf_cells.c keeps the time)
  *   saturated  three full-scale codes in a row
+ *   overload   a tenth more than the planogram's capacity_g for a second, either way: an impact is shorter. What it
+ *              then says is wrong, and what it says later may be
  *   stuck      at most two different values in 64 readings, or in 2 s of a slow converter, from a cell that
  *              has shown noise; one that never did is stuck when it has not moved for a minute since the
  *              start, because recordings and coarse scales are that quiet for seconds
@@ -40,6 +42,7 @@ enum cell_trouble {
     TROUBLE_CORRUPT = 8,
     TROUBLE_DEAF = 9,
     TROUBLE_CALIBRATION = 10,
+    TROUBLE_OVERLOAD = 11,
     TROUBLES
 };
 
@@ -50,6 +53,7 @@ enum cell_trouble {
 struct cell {
     int64_t zero_counts;    /**< counts at no load */
     double mg_per_count;    /**< 0: not calibrated */
+    double capacity_mg;     /**< 0: unknown */
     int64_t calibration;    /**< number of the stored one in force; 0: the planogram's values */
     struct thermal thermal; /**< what warmth does to it */
     bool rescaled;          /**< the last cell_plan() brought another calibration */
@@ -61,6 +65,7 @@ struct cell {
     uint8_t again;          /**< troubles that came back soon, in a row */
 
     int64_t seen_us;  /**< last reading with a value; 0: none yet */
+    int64_t over_us;  /**< since when it carries too much; 0: it does not */
     uint8_t clipped;  /**< saturated readings in a row */
     bool moved;       /**< it has shown two different values */
     int64_t still_us; /**< when it first spoke */

@@ -22,7 +22,9 @@ struct plan_cell {
     int32_t x_mm;
     int64_t zero_counts; /**< two-point calibration: counts at no load */
     double mg_per_count; /**< 0 = not calibrated; negative = wired the other way round */
-    int64_t node;        /**< shelf node number << 4 | cell, or -1: read from an ADC bank */
+    int64_t
+        capacity_mg; /**< what it may carry beside the plate itself; 0: unknown, never overloaded */
+    int64_t node;    /**< shelf node number << 4 | cell, or -1: read from an ADC bank */
 };
 
 /** One product's place on a plate. */

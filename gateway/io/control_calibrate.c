@@ -130,6 +130,10 @@ static const char *trouble_remedy(enum cell_trouble t)
                "is loose";
     case TROUBLE_CALIBRATION:
         return "its stored calibration is damaged: norenctl calibrate";
+    case TROUBLE_OVERLOAD:
+        return "more lies on it than its capacity_g: take something off, then look with a known "
+               "mass "
+               "whether it still weighs right";
     case TROUBLES:
         break;
     }

@@ -19,6 +19,7 @@
 /* Two products cannot have their centres nearer than this: the narrowest packs are about a centimetre. */
 #define FACING_PITCH_MIN_MM 10
 #define LENGTH_MAX_MM       20000
+#define CAPACITY_MAX_G      1000000
 #define COUNT_MAX           1000000
 /* What an HX711-class ADC can say: 24 bits, two's complement. */
 #define COUNTS_MIN (-(1 << 23))
@@ -207,16 +208,18 @@ static bool read_node(const struct doc *d, const char *id, int64_t *ret_node)
 
 static bool read_cell(struct plan *p, uint16_t plate, const struct doc *d)
 {
-    static const char *const keys[] = {"id", "x_mm", "zero_counts", "mg_per_count", NULL};
+    static const char *const keys[] = {"id",           "x_mm",       "zero_counts",
+                                       "mg_per_count", "capacity_g", NULL};
     struct plan_cell c = {.plate = plate};
     struct doc id = doc_member(d, "id");
-    double zero = 0;
+    double zero = 0, capacity_g = 0;
     int64_t x = 0;
 
     if (!doc_object(d, keys) || !doc_id(d, "id", c.id) ||
         !doc_opt_i64(d, "x_mm", 0, LENGTH_MAX_MM, &x) ||
         !doc_opt_real(d, "zero_counts", COUNTS_MIN, COUNTS_MAX, &zero) ||
         !doc_opt_real(d, "mg_per_count", -1e6, 1e6, &c.mg_per_count) ||
+        !doc_opt_real(d, "capacity_g", 1, CAPACITY_MAX_G, &capacity_g) ||
         !read_node(&id, c.id, &c.node))
         return false;
     if (plan_find_cell(p, c.id) != NO_INDEX)
@@ -226,6 +229,7 @@ static bool read_cell(struct plan *p, uint16_t plate, const struct doc *d)
                           CELLS_MAX);
     c.x_mm = (int32_t)x;
     c.zero_counts = llround(zero);
+    c.capacity_mg = llround(capacity_g * NOREN_MG_PER_G);
     p->plates[plate].cells[p->plates[plate].cells_n++] = p->cells_n;
     p->cells[p->cells_n++] = c;
     return true;

@@ -337,6 +337,39 @@ static void a_day_raises_no_alarm(void **state)
     }
 }
 
+/* 5 kg on a cell that may carry 4: too much, in either direction and by whichever calibration; an impact is not. */
+static void too_much_for_a_second_is_an_overload(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2 * sizeof(rates) / sizeof(rates[0]); i++) {
+        struct bench b = bench_new(rates[i / 2]);
+        double g = (i % 2 == 0 ? 1000 : -1000) / MG_PER_COUNT, took; /* counts */
+
+        b.cell.capacity_mg = 4e6;
+        b.signal = ZERO_COUNTS + 4.3e3 * g; /* within the tenth */
+        run(&b, 20 * S);
+        b.signal = ZERO_COUNTS + 9e3 * g;
+        run(&b, 700 * MS);
+        b.signal = ZERO_COUNTS + 4.3e3 * g;
+        run(&b, 10 * S);
+        assert_int_equal(b.cell.trouble, TROUBLE_NONE);
+        b.signal = ZERO_COUNTS + 5e3 * g;
+        took = fails_after(&b, CELL_OK, false, 10 * S);
+        assert_int_equal(b.cell.trouble, TROUBLE_OVERLOAD);
+        assert_true(took > 0.9 && took < 1.5);
+        b.signal = ZERO_COUNTS + 4.3e3 * g; /* still more than it may carry */
+        run(&b, 20 * S);
+        assert_int_equal(b.cell.trouble, TROUBLE_OVERLOAD);
+        b.signal = ZERO_COUNTS + 3.5e3 * g;
+        run(&b, 3 * S);
+        assert_int_equal(b.cell.trouble, TROUBLE_NONE);
+        b.cell.capacity_mg = 0; /* a planogram without it */
+        b.signal = ZERO_COUNTS + 9e3 * g;
+        run(&b, 10 * S);
+        assert_int_equal(b.cell.trouble, TROUBLE_NONE);
+    }
+}
+
 static void a_load_rests_when_four_seconds_agree(void **state)
 {
     struct bench b = bench_new(80);
@@ -435,6 +468,36 @@ static struct rig *two_cells(void)
     return r;
 }
 
+static void an_overloaded_plate_is_unknown_until_it_is_relieved(void **state)
+{
+    struct rig *r = rig_new(80);
+    struct obs plan = {.kind = OBS_PLAN};
+    int from;
+
+    (void)state;
+    world_step(&r->world, 0, 4 * UNIT);
+    rig_run(r, 10 * S);
+    plan.t_us = r->now_us;
+    plan.u.plan = &r->plan;
+    r->plan.cells[0].capacity_mg = 10 * UNIT; /* told by a later planogram */
+    rig_feed(r, &plan);
+    rig_run(r, 20 * S);
+    from = r->log_n;
+    world_step(&r->world, 21 * S, 20 * UNIT);
+    rig_run(r, 30 * S);
+    assert_int_equal(shelf_sensor(&r->shop.shelf, 0), SENSOR_FAULT);
+    assert_int_equal(rig_kind_count(r, from, EVENT_SENSOR_FAULT), 1);
+    for (int i = from; i < r->log_n; i++)
+        if (r->log[i].kind == EVENT_SENSOR_FAULT)
+            assert_string_equal(r->log[i].u.sensor_fault.reason, "overload");
+    world_step(&r->world, 31 * S, -20 * UNIT);
+    rig_run(r, 50 * S);
+    assert_int_equal(shelf_sensor(&r->shop.shelf, 0), SENSOR_OK);
+    assert_int_equal(rig_kind_count(r, from, EVENT_SENSOR_RECOVERED), 1);
+    assert_int_equal(rig_on_shelf(r), 4);
+    free(r);
+}
+
 static void one_cell_of_two_fails_and_comes_back(void **state)
 {
     struct rig *r = two_cells();
@@ -504,6 +567,8 @@ int main(void)
         cmocka_unit_test(a_cell_that_feels_nothing_any_more_is_deaf),
         cmocka_unit_test(a_far_corner_is_not_deaf),
         cmocka_unit_test(a_day_raises_no_alarm),
+        cmocka_unit_test(too_much_for_a_second_is_an_overload),
+        cmocka_unit_test(an_overloaded_plate_is_unknown_until_it_is_relieved),
         cmocka_unit_test(a_load_rests_when_four_seconds_agree),
         cmocka_unit_test(few_readings_rest_too),
         cmocka_unit_test(one_cell_of_two_fails_and_comes_back),

@@ -23,7 +23,8 @@ static const char good_map[] =
 static const char good_planogram[] =
     "{'store':'shibuya','time_zone':'Asia/Tokyo','opening_hours':'10:00-21:00',"
     "'plates':[{'id':'p1','fixture':'f1','zone':'sofas','led':'led1',"
-    "'cells':[{'id':'c1','x_mm':0,'zero_counts':8000.4,'mg_per_count':2.5},{'id':'node-300-2'}],"
+    "'cells':[{'id':'c1','x_mm':0,'zero_counts':8000.4,'mg_per_count':2.5,'capacity_g':5000},{'id':"
+    "'node-300-2'}],"
     "'neighbours':['p2'],'facings':[{'gtin':'4006381333931','name':'Pen','unit_mass_mg':12000,"
     "'unit_cv':0.015,'min':2,'capacity':20,'safety':1,'x_mm':50},"
     "{'gtin':'96385074','unit_mass_mg':500000,'x_mm':150}]},"
@@ -92,7 +93,9 @@ static void test_good_documents(void **state UNUSED)
     assert_int_equal(p1->cells_n, 2);
     assert_int_equal(p->cells[p1->cells[0]].zero_counts, 8000);
     assert_true(p->cells[0].mg_per_count == 2.5 && p->cells[0].node == -1);
+    assert_int_equal(p->cells[0].capacity_mg, 5000000);
     assert_int_equal(p->cells[1].node, 300 << 4 | 2);
+    assert_int_equal(p->cells[1].capacity_mg, 0);
     assert_true(p1->neighbours_n == 1 && p1->neighbours[0] == 1);
     assert_int_equal(p->products_n, 3);
     assert_int_equal(p1->facings[0].product, p2->facings[0].product);
@@ -157,6 +160,9 @@ static void test_bad_planograms(void **state UNUSED)
         {PLATE("'cells':[{'id':'node-7-16'}]"), "write node-N-C"},
         {PLATE("'cells':[{'id':'c','zero_counts':9000000}]"), "zero_counts: is 9e+06, must be"},
         {PLATE("'cells':[{'id':'c','mg_per_count':'2'}]"), "mg_per_count: must be a number"},
+        {PLATE("'cells':[{'id':'c','capacity_g':0}]"), "capacity_g: is 0, must be"},
+        {PLATE("'cells':[{'id':'c','capacity_g':-5000}]"), "capacity_g: is -5000, must be"},
+        {PLATE("'cells':[{'id':'c','capacity_g':5e9}]"), "capacity_g: is 5e+09, must be"},
         {PLATE("'cells':[{'id':'1'},{'id':'2'},{'id':'3'},{'id':'4'},{'id':'5'}]"),
          "plates[0].cells: has 5 entries, at most 4"},
         {PLATE("'facings':[{'unit_mass_mg':5}]"), "plates[0].facings[0]: \"gtin\" is missing"},

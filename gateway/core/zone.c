@@ -10,7 +10,7 @@
 /* What is left unexplained by it, one sigma, and where a receiver stops to be believed (Huber). Receivers
  * differ from the law by -7 to +6 dB and stay so, on top of fading; a smaller sigma takes that for evidence
  * and flaps along borders. */
-#define SIGMA_DB 5.5
+#define SIGMA_DB 7
 #define HUBER    (15 * 16)
 /* A transmitter's power as this track showed it so far, one sigma: bodies turn, the transmitter does not. The
  * mean is over this many looks (20 s at least), and is used after the first few. */
@@ -36,11 +36,11 @@
 #define NEAR_DBM    (-68)
 #define NEAR_MAX_DB 12
 /* A challenger collects its lead in nats, at most LEAD_MAX so that one wild moment does not decide, less
- * DRIFT, over time; it wins with ENOUGH, not before DWELL. So 1 nat (3 dB between lists) takes two seconds,
- * 4 nats take half a second. */
+ * DRIFT, over time; it wins with ENOUGH, not before DWELL. So 1 nat (3 dB between lists) takes a second and a
+ * half, 2 nats take 0.6 s, and less than a third of a nat is never enough. */
 #define LEAD_MAX_NAT16 64
-#define DRIFT_NAT16    4
-#define ENOUGH_NAT_MS  1500
+#define DRIFT_NAT16    5
+#define ENOUGH_NAT_MS  1000
 #define DWELL_MS       500
 /* Longer gaps between decisions count as this: one look is one look. */
 #define LOOK_MS_MAX 500

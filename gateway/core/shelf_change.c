@@ -100,7 +100,7 @@ static void close_change(const struct shelf_at *at)
     struct weigh *w = &at->plate->weigh;
 
     shelf_close_sweep(at, weigh_reference_mg(w) + at->plate->bend_mg - w->level_mg);
-    weigh_set_reference(w, w->level_mg - at->plate->bend_mg, 0);
+    weigh_change_reference(w, w->level_mg - at->plate->bend_mg);
     shelf_mark_cells(at);
     at->plate->change = 0;
     at->plate->still_mg = at->plate->weigh.level_mg - at->plate->bend_mg;

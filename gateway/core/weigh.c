@@ -44,6 +44,13 @@
 #define UNREST_SIGMAS 1.5
 #define UNREST_SHARE  0.6
 #define UNREST_US     (NOREN_US_PER_S / 2)
+/* A loaded cell goes on giving way for minutes: A x change x (1 - exp(-t / tau)), A and tau at the worst of what was
+ * measured (reference shelf.md 3.6: 0.05..0.2 %, 60..300 s). */
+#define CREEP_PM      2
+#define CREEP_FAST_S  60.0
+#define CREEP_SLOW_S  300.0
+#define CREEP_SEEN_UG 100000.0              /* less cannot be seen */
+#define CREEP_OVER_UG 100000.0              /* a tenth of a gram: nobody asks for the rest */
 #define STUCK_US      (30 * NOREN_US_PER_S) /* away this long without rest: the noise itself grew */
 
 /* Newest first. */
@@ -77,6 +84,10 @@ void weigh_restart(struct weigh *w)
     w->has_ref = kept.has_ref;
     w->ref_ug = kept.ref_ug;
     w->tracked_ug = kept.tracked_ug;
+    w->creep_ug = kept.creep_ug;
+    w->creep_taken_ug = kept.creep_taken_ug;
+    w->creep_began_us = kept.creep_began_us;
+    w->creep_seen_us = kept.creep_seen_us;
     w->sigma_known = kept.sigma_known;
     w->sigma_mg = kept.sigma_known ? kept.sigma_mg : 0;
 }
@@ -89,6 +100,65 @@ void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg)
     w->away = false;
     w->drifted = false;
     w->swinging = w->swings;
+}
+
+static double creep_age_s(const struct weigh *w)
+{
+    return fmax((double)(w->creep_seen_us - w->creep_began_us) / NOREN_US_PER_S, 0);
+}
+
+/* What may yet come of it, as of when it was last looked at: no more than is left of the worst plate's; and later on
+ * no more than the slowest plate has to come after what was seen. So warmth is told from it: it does not slow down. */
+static double creep_left_ug(const struct weigh *w)
+{
+    double left = exp(-creep_age_s(w) / CREEP_SLOW_S), most = fabs((double)w->creep_ug);
+    double seen = fabs((double)w->creep_taken_ug);
+
+    most = fmin(most * left, most - seen);
+    if (creep_age_s(w) > CREEP_FAST_S)
+        most = fmin(most, (seen + CREEP_SEEN_UG) * left / (1 - left));
+    return w->creep_ug < 0 ? -most : most;
+}
+
+/* How far the load may have crept since it was last found at the reference: at rest next to nothing, so a piece that
+ * leaves is seen as ever; after a minute of hands on the shelf nearly all. Signed. */
+static int64_t crept_ug(const struct weigh *w, int64_t t_us)
+{
+    double dt_s = (double)(t_us - w->creep_seen_us) / NOREN_US_PER_S;
+    double constant_s = creep_age_s(w) > CREEP_FAST_S ? CREEP_SLOW_S : CREEP_FAST_S;
+
+    if (w->creep_ug == 0 || dt_s <= 0)
+        return 0;
+    return (int64_t)(creep_left_ug(w) * (1 - exp(-dt_s / constant_s)));
+}
+
+/* The part of `off` that lies in the direction of the creep and is no more than that. */
+static int64_t of_creep(int64_t crept, int64_t off)
+{
+    if (crept == 0 || off == 0 || (crept > 0) != (off > 0))
+        return 0;
+    return magnitude(off) < magnitude(crept) ? off : crept;
+}
+
+/* A distance from the reference, without what creep explains of it. */
+static int64_t without_creep(const struct weigh *w, int64_t off_mg)
+{
+    return off_mg - of_creep(crept_ug(w, w->bin_closed_us) / 1000, off_mg);
+}
+
+void weigh_change_reference(struct weigh *w, int64_t mass_mg)
+{
+    int64_t now_us = w->bin_closed_us, left_ug = (int64_t)creep_left_ug(w);
+
+    w->creep_ug = left_ug + (mass_mg - weigh_reference_mg(w)) * CREEP_PM;
+    w->creep_began_us = w->creep_seen_us = now_us;
+    w->creep_taken_ug = 0;
+    weigh_set_reference(w, mass_mg, 0);
+}
+
+int64_t weigh_creep_mg(const struct weigh *w)
+{
+    return (int64_t)creep_left_ug(w) / 1000;
 }
 
 int64_t weigh_reference_mg(const struct weigh *w)
@@ -141,7 +211,7 @@ static int64_t same_limit(const struct weigh *w, int64_t unit_mg)
 
 bool weigh_same(const struct weigh *w, int64_t unit_mg, int64_t mass_mg)
 {
-    return magnitude(mass_mg - weigh_reference_mg(w)) <= same_limit(w, unit_mg);
+    return magnitude(without_creep(w, mass_mg - weigh_reference_mg(w))) <= same_limit(w, unit_mg);
 }
 
 /* Largest spread of a quiet window. The share of the unit mass lets heavy goods settle while they still ring
@@ -372,27 +442,37 @@ static void look_for_rest(struct weigh *w, const struct window *win, int64_t uni
 
 /* Temperature and creep move the zero by grams an hour; the reference follows far slower than the slowest
  * real removal, and never further than 0.4 of a unit without an agreed count: nobody can carry goods away
- * under it (OIML's limit for zero tracking, half a division a second, is the upper bound). */
+ * under it (OIML's limit for zero tracking, half a division a second, is the upper bound).
+ *
+ * After a change creep is expected on top, in its direction alone. It is what the reference went that way in all, and
+ * not each step that it goes: half of the noise would be taken for creep on a plate that does not creep at all. */
 static void track(struct weigh *w, int64_t unit_mg, int64_t t_us)
 {
     int64_t rate_ug_s = division(w) * 500, limit_ug = unit_mg * 400, step, most;
-    int64_t dt_us = t_us - w->tracked_us;
+    int64_t dt_us = t_us - w->tracked_us, crept = crept_ug(w, t_us), creep;
 
     w->tracked_us = t_us;
     if (unit_mg > 0 && rate_ug_s > unit_mg * 5 / 6) /* 0.05 units a minute */
         rate_ug_s = unit_mg * 5 / 6;
     most = rate_ug_s * (dt_us > NOREN_US_PER_S ? NOREN_US_PER_S : dt_us) / NOREN_US_PER_S;
     step = w->level_mg * 1000 - w->ref_ug;
-    if (step > most)
-        step = most;
-    if (step < -most)
-        step = -most;
-    if (unit_mg > 0 && magnitude(w->tracked_ug + step) > limit_ug) {
+    if (step > most + larger(crept, 0))
+        step = most + larger(crept, 0);
+    if (step < -most - larger(-crept, 0))
+        step = -most - larger(-crept, 0);
+    creep = w->tracked_ug + step;
+    creep = (creep > 0) == (w->creep_ug > 0) ? of_creep(crept, creep)
+                                             : of_creep(-w->creep_taken_ug, creep);
+    w->creep_seen_us = t_us;
+    if (unit_mg > 0 && magnitude(w->tracked_ug + step - creep) > limit_ug) {
         w->drifted = true;
         return;
     }
     w->ref_ug += step;
-    w->tracked_ug += step;
+    w->tracked_ug += step - creep;
+    w->creep_taken_ug += creep;
+    if (fabs(creep_left_ug(w)) < CREEP_OVER_UG)
+        w->creep_ug = w->creep_taken_ug = 0;
 }
 
 /* A rack that was hit rings too fast for the slow bins. */
@@ -457,7 +537,7 @@ static enum weigh_signal watch_reference(struct weigh *w, int64_t unit_mg, int64
         w->moved_mg = middle_mg - weigh_reference_mg(w);
         limit_mg += w->swings ? 0 : w->swing.amplitude_mg / 4;
     }
-    if (magnitude(w->moved_mg) > limit_mg) {
+    if (magnitude(without_creep(w, w->moved_mg)) > limit_mg) {
         w->away = true;
         w->away_us = t_us;
         w->swinging = w->swings = false;

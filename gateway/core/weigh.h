@@ -51,6 +51,9 @@ struct weigh {
     int64_t swing_us; /**< when it was looked at last */
     int64_t
         ref_ug; /**< reference in micrograms: tracking moves it by less than a milligram at a time */
+    /* Creep after the newest changes (reference shelf.md 3.6): the most there may be of it, signed, when that
+     * began, how much of it was seen and is no drift, and when load and reference were last found to agree. */
+    int64_t creep_ug, creep_began_us, creep_taken_ug, creep_seen_us;
     int64_t tracked_ug;  /**< how far tracking moved it since the last agreed count, signed */
     int64_t sigma_mg;    /**< learnt noise of thinned samples */
     int64_t level_mg;    /**< mean over the newest half second, or the middle of the swing */
@@ -74,6 +77,10 @@ void weigh_restart(struct weigh *w);
 /** Sets the reference; nothing is away any more. `tracked_mg` is what drift tracking has already used up
  * (0 when a count was agreed upon). */
 void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg);
+/** A change was agreed upon: `mass_mg` is the reference from now on, and the plate is expected to creep after it. */
+void weigh_change_reference(struct weigh *w, int64_t mass_mg);
+/** The most that the plate may creep yet, signed: an absolute mass is that much less sure. 0: none is expected. */
+int64_t weigh_creep_mg(const struct weigh *w);
 int64_t weigh_reference_mg(const struct weigh *w);
 
 /** A count was agreed upon: drift tracking starts afresh from here. */

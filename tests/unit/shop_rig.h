@@ -15,7 +15,7 @@
 #define RIG_SEED       20261121u
 #define RIG_EVENTS_MAX 4096
 #define RIG_ROWS_MAX   2048
-#define RIG_STEPS_MAX  64
+#define RIG_STEPS_MAX  512
 #define S              NOREN_US_PER_S
 #define MS             NOREN_US_PER_MS
 #define GTIN_TEA       "09506000134352"
@@ -60,7 +60,8 @@ struct world {
     double swing_mg; /* amplitude of something that hangs and swings at 1 Hz */
     int64_t swing_from_us, swing_to_us;
     double noise_mg;
-    double drift_mg; /* amplitude of a daily wave of temperature */
+    double drift_mg;          /* amplitude of a daily wave of temperature */
+    double creep_pm, creep_s; /* of each step, with this constant */
     struct rng rng;
 };
 
@@ -87,6 +88,8 @@ static inline double world_mass_mg(struct world *w, int64_t t_us)
         if (age_s < 0)
             continue;
         mass += w->steps[i].mg;
+        if (w->creep_s > 0)
+            mass += w->steps[i].mg * w->creep_pm / 1000 * (1 - exp(-age_s / w->creep_s));
         if (age_s < 3) /* the plate rings at 7 Hz */
             mass -= w->steps[i].mg * 0.5 * exp(-age_s / 0.15) * cos(2 * 3.14159265 * 7 * age_s);
     }

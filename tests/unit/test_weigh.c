@@ -123,6 +123,110 @@ static void slow_removal_is_not_swallowed(void **state)
     assert_int_not_equal(s, WEIGH_NOTHING);
 }
 
+#define HEAVY 12000000 /* of which the worst plates creep by 24 g */
+#define LIGHT 40000
+
+static enum weigh_signal feed_light(struct weigh *w, struct world *world, int64_t *now_us,
+                                    int64_t t_us)
+{
+    enum weigh_signal last = WEIGH_NOTHING, s;
+
+    for (; *now_us + S / 10 <= t_us;) {
+        *now_us += S / 10;
+        s = weigh_sample(w, LIGHT, *now_us, (int64_t)world_mass_mg(world, *now_us));
+        if (s != WEIGH_NOTHING)
+            last = s;
+        if (s == WEIGH_FIRST && !w->has_ref)
+            weigh_set_reference(w, w->level_mg, 0);
+    }
+    return last;
+}
+
+/* A crate was put down (or taken away) and agreed upon, at 2 s. */
+static void load(struct weigh *w, struct world *world, int64_t *now_us, double mg)
+{
+    weigh_init(w);
+    world_step(world, -3600 * S, 2 * HEAVY);
+    assert_int_equal(feed_light(w, world, now_us, 2 * S), WEIGH_FIRST);
+    world_step(world, 2 * S, mg);
+    while (feed_light(w, world, now_us, *now_us + 100 * MS) != WEIGH_REST)
+        assert_true(*now_us < 10 * S);
+    weigh_change_reference(w, w->level_mg);
+}
+
+/* Twenty-four grams of creep beside goods of forty: nothing has happened, at any constant, up or down. */
+static void creep_is_no_change(void **state)
+{
+    static const double constants_s[] = {60, 120, 300};
+
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        struct world world = {.noise_mg = 500, .rng.state = RIG_SEED};
+        double mg = i < 3 ? HEAVY : -HEAVY, crept_mg = mg * 0.002;
+        struct weigh w;
+        int64_t now_us = 0;
+
+        world.creep_pm = 2;
+        world.creep_s = constants_s[i % 3];
+        load(&w, &world, &now_us, mg);
+        assert_int_equal(feed_light(&w, &world, &now_us, 900 * S), WEIGH_NOTHING);
+        assert_false(w.drifted);
+        assert_true(fabs((double)weigh_reference_mg(&w) - 2.004 * HEAVY - mg - crept_mg) < 2000);
+        assert_true(llabs(weigh_creep_mg(&w)) < 1500);
+    }
+}
+
+/* A hand in the shelf for half a minute: what has crept meanwhile is no change either. */
+static void creep_under_a_hand_is_no_change(void **state)
+{
+    struct world world = {.noise_mg = 500, .rng.state = RIG_SEED, .creep_pm = 2, .creep_s = 60};
+    struct weigh w;
+    int64_t now_us = 0;
+
+    (void)state;
+    load(&w, &world, &now_us, 3 * HEAVY);
+    world_hand(&world, 5 * S, 30 * S, 300000);
+    assert_int_equal(feed_light(&w, &world, &now_us, 33 * S), WEIGH_BACK);
+    assert_int_equal(feed_light(&w, &world, &now_us, 400 * S), WEIGH_NOTHING);
+}
+
+/* Room for creep is no room for goods: a light piece that leaves is seen as ever, on a plate that might creep as
+ * far as it weighs but does not. */
+static void a_pick_while_it_may_creep_is_seen(void **state)
+{
+    struct world world = {.noise_mg = 500, .rng.state = RIG_SEED};
+    struct weigh w;
+    int64_t now_us = 0;
+
+    (void)state;
+    load(&w, &world, &now_us, -2 * HEAVY);
+    for (int i = 0; i < 5; i++) {
+        feed_light(&w, &world, &now_us, now_us + 5 * S);
+        world_step(&world, now_us, -LIGHT);
+        assert_int_equal(feed_light(&w, &world, &now_us, now_us + 2 * S), WEIGH_REST);
+        assert_true(fabs((double)(w.level_mg - weigh_reference_mg(&w)) + LIGHT) < 2000);
+        weigh_change_reference(&w, w.level_mg);
+    }
+}
+
+/* Gram by gram under the creep of a crate that was taken away: no more than its two per mille is given up. */
+static void slow_removal_is_not_taken_for_creep(void **state)
+{
+    struct world world = {.noise_mg = 500, .rng.state = RIG_SEED};
+    struct weigh w;
+    int64_t now_us = 0, swallowed_mg = 0;
+    enum weigh_signal s = WEIGH_NOTHING;
+
+    (void)state;
+    load(&w, &world, &now_us, -HEAVY);
+    for (; s == WEIGH_NOTHING && swallowed_mg < 10 * LIGHT; swallowed_mg += 1000) {
+        world_step(&world, now_us, -1000);
+        s = feed_light(&w, &world, &now_us, now_us + 6 * S);
+    }
+    assert_int_not_equal(s, WEIGH_NOTHING);
+    assert_true((double)swallowed_mg < 0.002 * HEAVY + 0.85 * LIGHT);
+}
+
 static void a_tare_makes_the_load_zero(void **state)
 {
     struct world world = {.noise_mg = 500, .rng.state = RIG_SEED};
@@ -223,6 +327,10 @@ int main(void)
         cmocka_unit_test(single_wild_samples_do_nothing),
         cmocka_unit_test(drift_is_followed_within_limits),
         cmocka_unit_test(slow_removal_is_not_swallowed),
+        cmocka_unit_test(creep_is_no_change),
+        cmocka_unit_test(creep_under_a_hand_is_no_change),
+        cmocka_unit_test(a_pick_while_it_may_creep_is_seen),
+        cmocka_unit_test(slow_removal_is_not_taken_for_creep),
         cmocka_unit_test(a_tare_makes_the_load_zero),
         cmocka_unit_test(a_real_store_at_rest_is_quiet),
     };

@@ -21,6 +21,7 @@
 #define OTHER_SURE_PM  900
 #define DOUBT_ONE_PM   990 /* a facing is booked less surely than this: say so */
 #define DOUBT_SUM_PM   900 /* the same for all changes since the last count */
+#define HAND_SWAY_PM   150 /* of its force: no hand that rests sways so much */
 #define STILL_US       (NOREN_US_PER_S * 7 / 10)
 #define SWAP_UNSURE_MG 1500.0 /* creep under the hand */
 #define SWAP_SURE_PM   500
@@ -330,6 +331,15 @@ static bool is_odd_gain(const struct shelf_at *at, const struct count *count)
                            claim_of(at, g).kind == CLAIM_RESTOCK);
 }
 
+/* A swing that dies down is goods and no hand. But a hand sways and trembles at once, and sampled ten times a second
+ * the two beat: for seconds that looks like one swing that dies down. It is a small part of its force, and leaves more
+ * beside the sine than noise. */
+static bool hangs(const struct weigh *w, int64_t delta_mg)
+{
+    return w->swings && w->swing.decays &&
+           (w->swing.clean || w->swing.began_mg * INT64_C(1000) > HAND_SWAY_PM * delta_mg);
+}
+
 /* The load rests away from its reference: is it a number of pieces? */
 void shelf_settle(const struct shelf_at *at)
 {
@@ -338,7 +348,7 @@ void shelf_settle(const struct shelf_at *at)
     int64_t rest_us = at->now_us - w->rest_since_us;
     struct count count = shelf_judge(at, delta_mg, true);
     /* A hand weighs something, it never makes a plate lighter: what was lost is believed sooner. */
-    bool still = w->calm || (w->swings && w->swing.decays) || delta_mg < 0;
+    bool still = w->calm || hangs(w, delta_mg) || delta_mg < 0;
 
     if (at->plate->tare_wanted || shelf_may_be_bent(at, delta_mg) ||
         (at->plate->bend_mg != 0 && !at->plate->bend_guessed && shelf_is_bend_alone(at, delta_mg)))

@@ -95,8 +95,11 @@ static bool bends_us(const struct shelf_at *at, uint16_t index, int64_t delta_mg
 
     if (!w->settled || !w->has_ref || p->alert != 0 || at->now_us - p->seen_us > NOREN_US_PER_S)
         return false;
+    /* Also where it is no change: a hand of 300 g is little beside goods of a kilogram. */
+    if (delta_mg > 0 && force_mg >= BEND_TIMES * delta_mg)
+        return true;
     if (w->away)
-        return !w->calm || (delta_mg > 0 && force_mg >= BEND_TIMES * delta_mg);
+        return !w->calm;
     return !w->resting || at->now_us - w->rest_since_us < BEND_AFTER_US;
 }
 

@@ -17,6 +17,7 @@
 /* What the sine leaves unexplained may be this share of its amplitude, or so many times the noise. */
 #define MISFIT       0.12
 #define MISFIT_NOISE 1.6
+#define CLEAN        0.05 /* of the amplitude: hung goods are one pendulum */
 /* A hand sways at the same frequencies but does not tire within seconds. */
 #define DECAY_SEEN    0.55 /* of the amplitude at the window's start is left at most */
 #define DECAY_SPAN_S  2.2  /* of hung goods; what is hit is over by then */
@@ -260,9 +261,11 @@ static bool fit(const struct points *p, bool fast, int64_t noise_mg, int32_t new
         return false;
     /* Fast is also how a hand trembles while it comes down: nothing but the noise may be left unexplained. */
     exact = misfit <= MISFIT_NOISE * (double)noise_mg;
+    ret->clean = exact || misfit <= CLEAN * size * sqrt(left);
     misfit = fmax(misfit, (double)noise_mg / 2);
     ret->level_mg = (int32_t)lround(s.best.level) + newest_mg;
     ret->level_sd_mg = (int32_t)lround(misfit * sqrt(s.best.level_var));
+    ret->began_mg = (int32_t)lround(size);
     ret->amplitude_mg = (int32_t)lround(size * left);
     ret->period_ms = (int32_t)lround(1000 / s.hz);
     ret->decays = (fast ? exact : p->span_s > DECAY_SPAN_S) && p->span_s * s.hz > DECAY_PERIODS &&

@@ -28,7 +28,9 @@ struct swing {
     int32_t level_sd_mg;  /**< its standard error */
     int32_t amplitude_mg; /**< now */
     int32_t period_ms;
-    bool decays; /**< plainly dies down, as no hand does */
+    int32_t began_mg; /**< at the start of the window */
+    bool clean;       /**< one sine, and nothing beside it but noise */
+    bool decays;      /**< plainly dies down, as no hand does */
 };
 
 /** Takes a mass; true when a bin was closed. */

@@ -138,7 +138,7 @@ static void refuse(struct bus *b, const struct relay_event *e, const char *fallb
     if (n > 0)
         send_answer(b, e, fallback, text, (size_t)n);
     b->c.refused++;
-    complain(&b->complaints, "%s: %s; refused", e->topic, why);
+    complaints_add(&b->complaints, "%s: %s; refused", e->topic, why);
 }
 
 /* The sale's own id, or one that says where it came from, to tell answers apart. */
@@ -194,7 +194,7 @@ static void on_request(struct bus *b, const struct relay_event *e, const char *n
         b->c.queries++;
     if (n > 0 && n < sizeof(answer) && strncmp(answer, "{\"id\"", 5) == 0 &&
         strstr(answer, "\"ok\":false") != NULL) /* LOCAL_ANSWER_MAX includes a NUL */
-        complain(&b->complaints, "%s: %.300s", e->topic, answer);
+        complaints_add(&b->complaints, "%s: %.300s", e->topic, answer);
     if (n > 0)
         send_answer(b, e, fallback, answer, n);
 }
@@ -240,14 +240,15 @@ static uint16_t sender_of(struct bus *b, const char *id)
 
     follow_plan(b);
     if (r == NO_INDEX)
-        complain(&b->complaints,
-                 "receiver \"%.40s\" is not in map.json: what it says is refused; list it there",
-                 id);
+        complaints_add(
+            &b->complaints,
+            "receiver \"%.40s\" is not in map.json: what it says is refused; list it there", id);
     else if ((b->own_receivers >> r & 1) != 0)
-        complain(&b->complaints,
-                 "receiver \"%.40s\" is a radio of this board, yet another board uses its name; "
-                 "give that one another",
-                 id);
+        complaints_add(
+            &b->complaints,
+            "receiver \"%.40s\" is a radio of this board, yet another board uses its name; "
+            "give that one another",
+            id);
     else
         return r;
     b->c.unknown_receiver++;
@@ -287,7 +288,7 @@ static bool is_timely(struct bus *b, const char *id, uint16_t receiver,
                  "receiver \"%.40s\": its clock is %lld s %s ours; set up NTP on both", id,
                  (long long)((ahead_us < 0 ? -ahead_us : ahead_us) / NOREN_US_PER_S),
                  ahead_us < 0 ? "behind" : "ahead of");
-    complain(&b->complaints, "%s", b->trouble);
+    complaints_add(&b->complaints, "%s", b->trouble);
     return false;
 }
 
@@ -337,13 +338,13 @@ static void on_batch(struct bus *b, const struct relay_event *e, const char *id,
                   : bus_read_sightings(e->payload, e->n, &b->batch, why);
     if (rc != 0) {
         b->c.refused++;
-        complain(&b->complaints, "%s: %s; refused", e->topic, why);
+        complaints_add(&b->complaints, "%s: %s; refused", e->topic, why);
         return;
     }
     b->c.unknown_cells += (int64_t)b->batch.unknown_cells;
     if (b->batch.unknown_cells > 0)
-        complain(&b->complaints,
-                 "receiver \"%.40s\" weighs cells that no plate of planogram.json has", id);
+        complaints_add(&b->complaints,
+                       "receiver \"%.40s\" weighs cells that no plate of planogram.json has", id);
     if (!is_timely(b, id, receiver, &b->batch, utc_us, quality))
         return;
     for (size_t i = 0; i < b->batch.n; i++) {
@@ -358,9 +359,9 @@ static void on_batch(struct bus *b, const struct relay_event *e, const char *id,
             continue;
         }
         b->c.unknown_cells++;
-        complain(&b->complaints,
-                 "receiver \"%.40s\" weighs cell \"%s\", which is wired to this board", id,
-                 plan->cells[o->u.cell.cell].id);
+        complaints_add(&b->complaints,
+                       "receiver \"%.40s\" weighs cell \"%s\", which is wired to this board", id,
+                       plan->cells[o->u.cell.cell].id);
     }
 }
 
@@ -378,7 +379,7 @@ static void on_message(struct bus *b, const struct relay_event *e)
     /* A retained sale or sighting would be news at every connection for ever. */
     if (e->retained) {
         b->c.refused++;
-        complain(&b->complaints, "%s: is retained; publish it without", e->topic);
+        complaints_add(&b->complaints, "%s: is retained; publish it without", e->topic);
     } else if (strcmp(e->topic, NOREN_LOCAL_SALE) == 0) {
         on_request(b, e, "sale", true);
     } else if (strcmp(e->topic, NOREN_LOCAL_STOCK) == 0) {
@@ -407,14 +408,15 @@ void bus_read(struct bus *b)
         case RELAY_DISCONNECTED:
             b->up = false;
             snprintf(b->problem, sizeof(b->problem), "%s", e->text);
-            complain(&b->complaints, "%.300s; trying again", e->text);
+            complaints_add(&b->complaints, "%.300s; trying again", e->text);
             break;
         case RELAY_PUBLISHED:
             if (e->generation == b->generation && e->reason >= 0x80)
-                complain(&b->complaints,
-                         "the store's broker refuses what this board writes (reason 0x%02x); let "
-                         "its user write below local/",
-                         (unsigned)e->reason);
+                complaints_add(
+                    &b->complaints,
+                    "the store's broker refuses what this board writes (reason 0x%02x); let "
+                    "its user write below local/",
+                    (unsigned)e->reason);
             break;
         case RELAY_MESSAGE:
             on_message(b, e);

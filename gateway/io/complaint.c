@@ -8,7 +8,7 @@
 
 #define PACE_US (5 * NOREN_US_PER_S)
 
-void complain(struct complaints *c, const char *format, ...)
+void complaints_add(struct complaints *c, const char *format, ...)
 {
     char *text = c->pending[c->pending_n];
     va_list args;

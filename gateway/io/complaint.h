@@ -31,7 +31,8 @@ struct complaints {
 };
 
 /** Keeps a sentence until it can be said; without room, or when it waits already, it is dropped. */
-void complain(struct complaints *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void complaints_add(struct complaints *c, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /** The next sentence that may be said now, valid until the next call; NULL: none. */
 const char *complaints_next(struct complaints *c, int64_t now_us);

@@ -20,7 +20,7 @@ static void the_same_is_said_once_a_minute(void **state)
     assert_null(complaints_next(&c, 1000 * S));
     for (int64_t s = 1000; s < 1150; s++) {
         for (int i = 0; i < 100; i++)
-            complain(&c, "receiver \"%s\" is not in map.json", "r9");
+            complaints_add(&c, "receiver \"%s\" is not in map.json", "r9");
         while (complaints_next(&c, s * S) != NULL)
             said++;
     }
@@ -35,7 +35,7 @@ static void a_flood_is_said_at_a_pace_and_in_order(void **state)
 
     (void)state;
     for (int i = 0; i < 100; i++)
-        complain(&c, "trouble %d", i);
+        complaints_add(&c, "trouble %d", i);
     while ((text = complaints_next(&c, 1000 * S)) != NULL) {
         char expected[32];
 
@@ -44,7 +44,7 @@ static void a_flood_is_said_at_a_pace_and_in_order(void **state)
     }
     assert_int_equal(said, COMPLAINTS_PENDING); /* a few at once; the rest found no room */
     for (int64_t ms = 1000000; ms < 1060000; ms += 100) {
-        complain(&c, "at %d", (int)ms);
+        complaints_add(&c, "at %d", (int)ms);
         said += complaints_next(&c, ms * NOREN_US_PER_MS) != NULL;
     }
     assert_in_range(said, COMPLAINTS_PENDING + 11, COMPLAINTS_PENDING + 12);
@@ -58,7 +58,7 @@ static void a_long_sentence_is_cut(void **state)
     (void)state;
     memset(text, 'x', sizeof(text) - 1);
     text[sizeof(text) - 1] = '\0';
-    complain(&c, "%s", text);
+    complaints_add(&c, "%s", text);
     assert_int_equal(strlen(complaints_next(&c, 1000 * S)), COMPLAINT_SIZE - 1);
 }
 

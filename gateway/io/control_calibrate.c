@@ -131,9 +131,8 @@ static const char *trouble_remedy(enum cell_trouble t)
     case TROUBLE_CALIBRATION:
         return "its stored calibration is damaged: norenctl calibrate";
     case TROUBLE_OVERLOAD:
-        return "more lies on it than its capacity_g: take something off, then look with a known "
-               "mass "
-               "whether it still weighs right";
+        return "more lies on it than its capacity_g: take something off, then check with a known "
+               "mass that it still weighs right";
     case TROUBLES:
         break;
     }

@@ -106,7 +106,7 @@ uint32_t cells_read(struct cells *c, struct device_in *in)
             cell->seen_high_us = hal_now_us(); /* a frame ends with DOUT high (check C4) */
             cell->ready_us = 0;
         } else {
-            take(r, hx711_stream_wait(&cell->stream, now_us, r), i, in);
+            take(r, hx711_stream_wait(&cell->stream, cell->seen_high_us, r), i, in);
         }
     }
     return hal_now_ms() + (uint32_t)(c->period_us / 1000 / LOOKS);

@@ -310,7 +310,7 @@ enum token_verdict members_resolve(struct members *m, uint8_t step_low,
                                    const uint8_t mac[NOREN_TOKEN_MAC_SIZE], struct member *ret)
 {
     int8_t ahead = (int8_t)(step_low - (uint8_t)m->now);
-    uint64_t step = m->now + (uint64_t)(int64_t)ahead, *set;
+    uint64_t step = m->now + (uint64_t)(int64_t)ahead, heard, *set;
     int64_t i = -1;
 
     if (!m->open || m->now == 0)
@@ -320,14 +320,15 @@ enum token_verdict members_resolve(struct members *m, uint8_t step_low,
     if (m->steps[step % MEMBERS_RUNS] != step)
         return TOKEN_CLOSED;
     set = heard_set(m, mac, step);
+    heard = heard_bits(mac);
     for (int k = 0; k < HEARD_SET && i < 0; k++)
-        if (set[k] != 0 && (set[k] & ~(uint64_t)SLOT_RECORD) == heard_bits(mac))
+        if (set[k] != 0 && (set[k] & ~(uint64_t)SLOT_RECORD) == heard)
             i = (int64_t)(set[k] & SLOT_RECORD) - 1;
     if (i < 0) {
         i = look_up(m, step, mac);
         if (i < 0)
             return TOKEN_UNKNOWN;
-        remember(set, heard_bits(mac) | (uint64_t)(i + 1));
+        remember(set, heard | (uint64_t)(i + 1));
     }
     if (is_forgotten(&m->records[i]))
         return TOKEN_UNKNOWN;

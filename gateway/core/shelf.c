@@ -118,12 +118,17 @@ void shelf_plan(struct shelf *s, const struct plan *old_plan, const struct plan 
 
 /* ---- questions -------------------------------------------------------------------------------------- */
 
+bool shelf_in_service(const struct shelf *s, uint16_t plate)
+{
+    return s->plates[s->plate_slots[plate]].service_us == 0;
+}
+
 enum shelf_sensor shelf_sensor(const struct shelf *s, uint16_t plate)
 {
     const struct shelf_plate *p = &s->plates[s->plate_slots[plate]];
 
     /* Whoever works on it knows of the fault: it is often why they do. */
-    if (p->service_us != 0)
+    if (!shelf_in_service(s, plate))
         return SENSOR_UNCALIBRATED;
     if (p->alert != 0)
         return SENSOR_FAULT;

@@ -169,6 +169,8 @@ bool shelf_sale_seen(const struct shelf *s, const char *id);
 const struct stock *shelf_ledger(const struct shelf *s, uint16_t product);
 struct shelf_atp shelf_atp(const struct shelf *s, const struct plan *plan, uint16_t product);
 enum shelf_sensor shelf_sensor(const struct shelf *s, uint16_t plate);
+/** False while somebody calibrates the plate. */
+bool shelf_in_service(const struct shelf *s, uint16_t plate);
 const struct shelf_facing *shelf_facing(const struct shelf *s, uint16_t plate, uint8_t facing);
 /** What one piece on a facing weighs, and from how many pieces that was learnt (0: the plan says so). */
 struct piece_mass shelf_facing_piece(const struct shelf *s, const struct plan *plan, uint16_t plate,

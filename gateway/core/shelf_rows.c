@@ -391,8 +391,8 @@ static void read_warmth(struct row *row, struct thermal *ret)
     if (now_mc != THERMAL_NONE && !thermal_is_possible(now_mc))
         row->bad = true;
     ret->now_mc = (int32_t)now_mc;
-    ret->mg_per_k = ret->stored_line = (double)row_range(row, -line_max, line_max) / 1000;
-    ret->shift_mg = ret->stored_mg = (double)row_range(row, -shift_max, shift_max);
+    ret->mg_per_k = (double)row_range(row, -line_max, line_max) / 1000;
+    ret->shift_mg = (double)row_range(row, -shift_max, shift_max);
 }
 
 static int restore_cell(struct shelf *s, const struct plan *plan, const struct record *r)

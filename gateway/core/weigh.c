@@ -84,10 +84,7 @@ void weigh_restart(struct weigh *w)
     w->has_ref = kept.has_ref;
     w->ref_ug = kept.ref_ug;
     w->tracked_ug = kept.tracked_ug;
-    w->creep_ug = kept.creep_ug;
-    w->creep_taken_ug = kept.creep_taken_ug;
-    w->creep_began_us = kept.creep_began_us;
-    w->creep_seen_us = kept.creep_seen_us;
+    w->creep = kept.creep;
     w->sigma_known = kept.sigma_known;
     w->sigma_mg = kept.sigma_known ? kept.sigma_mg : 0;
 }
@@ -104,30 +101,30 @@ void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg)
 
 static double creep_age_s(const struct weigh *w)
 {
-    return fmax((double)(w->creep_seen_us - w->creep_began_us) / NOREN_US_PER_S, 0);
+    return fmax((double)(w->creep.seen_us - w->creep.began_us) / NOREN_US_PER_S, 0);
 }
 
 /* What may yet come of it, as of when it was last looked at: no more than is left of the worst plate's; and later on
  * no more than the slowest plate has to come after what was seen. So warmth is told from it: it does not slow down. */
 static double creep_left_ug(const struct weigh *w)
 {
-    double left = exp(-creep_age_s(w) / CREEP_SLOW_S), most = fabs((double)w->creep_ug);
-    double seen = fabs((double)w->creep_taken_ug);
+    double left = exp(-creep_age_s(w) / CREEP_SLOW_S), most = fabs((double)w->creep.most_ug);
+    double seen = fabs((double)w->creep.taken_ug);
 
     most = fmin(most * left, most - seen);
     if (creep_age_s(w) > CREEP_FAST_S)
         most = fmin(most, (seen + CREEP_SEEN_UG) * left / (1 - left));
-    return w->creep_ug < 0 ? -most : most;
+    return w->creep.most_ug < 0 ? -most : most;
 }
 
 /* How far the load may have crept since it was last found at the reference: at rest next to nothing, so a piece that
  * leaves is seen as ever; after a minute of hands on the shelf nearly all. Signed. */
 static int64_t crept_ug(const struct weigh *w, int64_t t_us)
 {
-    double dt_s = (double)(t_us - w->creep_seen_us) / NOREN_US_PER_S;
+    double dt_s = (double)(t_us - w->creep.seen_us) / NOREN_US_PER_S;
     double constant_s = creep_age_s(w) > CREEP_FAST_S ? CREEP_SLOW_S : CREEP_FAST_S;
 
-    if (w->creep_ug == 0 || dt_s <= 0)
+    if (w->creep.most_ug == 0 || dt_s <= 0)
         return 0;
     return (int64_t)(creep_left_ug(w) * (1 - exp(-dt_s / constant_s)));
 }
@@ -150,9 +147,9 @@ void weigh_change_reference(struct weigh *w, int64_t mass_mg)
 {
     int64_t now_us = w->bin_closed_us, left_ug = (int64_t)creep_left_ug(w);
 
-    w->creep_ug = left_ug + (mass_mg - weigh_reference_mg(w)) * CREEP_PM;
-    w->creep_began_us = w->creep_seen_us = now_us;
-    w->creep_taken_ug = 0;
+    w->creep.most_ug = left_ug + (mass_mg - weigh_reference_mg(w)) * CREEP_PM;
+    w->creep.began_us = w->creep.seen_us = now_us;
+    w->creep.taken_ug = 0;
     weigh_set_reference(w, mass_mg, 0);
 }
 
@@ -461,18 +458,18 @@ static void track(struct weigh *w, int64_t unit_mg, int64_t t_us)
     if (step < -most - larger(-crept, 0))
         step = -most - larger(-crept, 0);
     creep = w->tracked_ug + step;
-    creep = (creep > 0) == (w->creep_ug > 0) ? of_creep(crept, creep)
-                                             : of_creep(-w->creep_taken_ug, creep);
-    w->creep_seen_us = t_us;
+    creep = (creep > 0) == (w->creep.most_ug > 0) ? of_creep(crept, creep)
+                                                  : of_creep(-w->creep.taken_ug, creep);
+    w->creep.seen_us = t_us;
     if (unit_mg > 0 && magnitude(w->tracked_ug + step - creep) > limit_ug) {
         w->drifted = true;
         return;
     }
     w->ref_ug += step;
     w->tracked_ug += step - creep;
-    w->creep_taken_ug += creep;
+    w->creep.taken_ug += creep;
     if (fabs(creep_left_ug(w)) < CREEP_OVER_UG)
-        w->creep_ug = w->creep_taken_ug = 0;
+        w->creep.most_ug = w->creep.taken_ug = 0;
 }
 
 /* A rack that was hit rings too fast for the slow bins. */

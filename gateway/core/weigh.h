@@ -51,9 +51,12 @@ struct weigh {
     int64_t swing_us; /**< when it was looked at last */
     int64_t
         ref_ug; /**< reference in micrograms: tracking moves it by less than a milligram at a time */
-    /* Creep after the newest changes (reference shelf.md 3.6): the most there may be of it, signed, when that
-     * began, how much of it was seen and is no drift, and when load and reference were last found to agree. */
-    int64_t creep_ug, creep_began_us, creep_taken_ug, creep_seen_us;
+    struct {
+        int64_t most_ug;  /**< the most there may be of it, signed; 0: none is expected */
+        int64_t taken_ug; /**< so much of it was seen, and is no drift */
+        int64_t began_us;
+        int64_t seen_us; /**< when load and reference were last found to agree */
+    } creep;             /**< after the newest changes (reference shelf.md 3.6) */
     int64_t tracked_ug;  /**< how far tracking moved it since the last agreed count, signed */
     int64_t sigma_mg;    /**< learnt noise of thinned samples */
     int64_t level_mg;    /**< mean over the newest half second, or the middle of the swing */

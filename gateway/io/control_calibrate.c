@@ -62,8 +62,7 @@ static void print_cell(const struct control_call *c, uint16_t index, int64_t now
     json_key_str(c->j, "cell", plan->cells[index].id);
     json_key_str(c->j, "plate", plan->plates[plan->cells[index].plate].id);
     json_key_str(c->j, "state", cell_state(cell));
-    json_key_bool(c->j, "in_service",
-                  shelf->plates[shelf->plate_slots[plan->cells[index].plate]].service_us == 0);
+    json_key_bool(c->j, "in_service", shelf_in_service(shelf, plan->cells[index].plate));
     json_key_i64(c->j, "counts", (int64_t)rest.counts);
     json_key_i64(c->j, "samples", rest.samples);
     json_key_milli(c->j, "spread", (int64_t)(rest.spread * 1000));

@@ -10,20 +10,26 @@
 #define UNIT 250000
 
 /* Feeds the world at `sps` until `t_us`; returns the last signal that was not WEIGH_NOTHING. */
-static enum weigh_signal feed(struct weigh *w, struct world *world, int sps, int64_t *now_us,
-                              int64_t t_us)
+static enum weigh_signal feed_unit(struct weigh *w, int64_t unit_mg, struct world *world, int sps,
+                                   int64_t *now_us, int64_t t_us)
 {
     enum weigh_signal last = WEIGH_NOTHING, s;
 
     for (; *now_us + S / sps <= t_us;) {
         *now_us += S / sps;
-        s = weigh_sample(w, UNIT, *now_us, (int64_t)world_mass_mg(world, *now_us));
+        s = weigh_sample(w, unit_mg, *now_us, (int64_t)world_mass_mg(world, *now_us));
         if (s != WEIGH_NOTHING)
             last = s;
         if (s == WEIGH_FIRST && !w->has_ref)
             weigh_set_reference(w, w->level_mg, 0);
     }
     return last;
+}
+
+static enum weigh_signal feed(struct weigh *w, struct world *world, int sps, int64_t *now_us,
+                              int64_t t_us)
+{
+    return feed_unit(w, UNIT, world, sps, now_us, t_us);
 }
 
 static void a_step_is_seen_at_every_rate(void **state)
@@ -129,17 +135,7 @@ static void slow_removal_is_not_swallowed(void **state)
 static enum weigh_signal feed_light(struct weigh *w, struct world *world, int64_t *now_us,
                                     int64_t t_us)
 {
-    enum weigh_signal last = WEIGH_NOTHING, s;
-
-    for (; *now_us + S / 10 <= t_us;) {
-        *now_us += S / 10;
-        s = weigh_sample(w, LIGHT, *now_us, (int64_t)world_mass_mg(world, *now_us));
-        if (s != WEIGH_NOTHING)
-            last = s;
-        if (s == WEIGH_FIRST && !w->has_ref)
-            weigh_set_reference(w, w->level_mg, 0);
-    }
-    return last;
+    return feed_unit(w, LIGHT, world, 10, now_us, t_us);
 }
 
 /* A crate was put down (or taken away) and agreed upon, at 2 s. */

@@ -90,15 +90,15 @@ step("the shelves show what lies on them, and nothing where the sensor is missin
 });
 
 step("a pick changes the number on the page within 2 s", async (t) => {
-  let left = plate.facings[0].capacity - 1, quickest = Infinity;
-  // whatever else the machine does only adds: the quickest of three is what Noren takes
+  let left = plate.facings[0].capacity - 1;
+  const took = [];
+  // the middle one of three: one may be late because the machine was busy
   for (let pick = 0; pick < 3; pick++) {
     rig.load(plate.id, --left);
-    const took = await shows(countOf(plate.id), String(left));
-    t.diagnostic(`pick to page: ${Math.round(took)} ms`);
-    quickest = Math.min(quickest, took);
+    took.push(Math.round(await shows(countOf(plate.id), String(left))));
   }
-  assert.ok(quickest < PICK_LIMIT_MS, `${Math.round(quickest)} ms`);
+  t.diagnostic(`pick to page: ${took.join(", ")} ms`);
+  assert.ok(took.sort((a, b) => a - b)[1] < PICK_LIMIT_MS, `${took.join(", ")} ms`);
   await page.locator('#ticker [data-type="noren.shelf.pick"]').first().waitFor();
   assert.match(await page.locator("#said").textContent(), new RegExp(`: ${left}$`));
 });

@@ -2,7 +2,7 @@
 if(NOREN_E2E)
     add_test(NAME cells_calibrate COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cells/calibrate ${CMAKE_SOURCE_DIR}
              ${CMAKE_BINARY_DIR}/bin)
-    set_tests_properties(cells_calibrate PROPERTIES LABELS cells TIMEOUT 600)
+    set_tests_properties(cells_calibrate PROPERTIES LABELS cells TIMEOUT 900)
 endif()
 
 # Both GPIO shims under a real kernel. Skipped (77) where Debian 13's package cannot be had.
@@ -14,5 +14,5 @@ endif()
 # Sources that are neither lines nor simulated chips: IIO, a shelf node's wire, a thermometer.
 if(NOREN_E2E)
     add_test(NAME cells_sources COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/cells/sources ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/bin)
-    set_tests_properties(cells_sources PROPERTIES LABELS cells TIMEOUT 300)
+    set_tests_properties(cells_sources PROPERTIES LABELS cells TIMEOUT 900)
 endif()

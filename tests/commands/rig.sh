@@ -8,7 +8,7 @@ hear() { # everything that crosses the broker, as JSON lines in $work/heard
     mosquitto_sub "${tls[@]}" $(as auditor) -t 'noren/#' -F %j >"$work/heard" 2>"$work/heard.err" &
     pid[hear]=$!
     # shellcheck disable=SC2046
-    wait_for 10 "the auditor" sh -c "mosquitto_pub $(printf '%q ' "${tls[@]}") $(as hq) -t '$root/cmd/none' -q 1 -m x; test -s '$work/heard'"
+    wait_for "the auditor" sh -c "mosquitto_pub $(printf '%q ' "${tls[@]}") $(as hq) -t '$root/cmd/none' -q 1 -m x; test -s '$work/heard'"
 }
 publish() { # topic below the root, payload, options of mosquitto_pub...
     local topic=$1 payload=$2
@@ -30,7 +30,7 @@ envelope() { # id, name, arguments [, jq on it]
 answers() { jq -c --arg t "$root/${2:-rsp}" --arg id "$1" 'select(.topic == $t) | .payload | fromjson | select(.id == $id)' "$work/heard" 2>/dev/null; }
 answered() { [ "$(answers "$1" | wc -l)" -ge "${2:-1}" ]; }
 answer() { # id [, how many there must be]: the last one
-    wait_for 20 "the answer to $1" answered "$@"
+    wait_for "the answer to $1" answered "$@"
     answers "$1" | tail -1
 }
 command() { # id, name, arguments [, jq on the envelope]: sent; the answer on stdout

@@ -1,4 +1,4 @@
 # commands: a gateway on a real broker is commanded by headquarters, by the control socket, and by those who may not.
 if(NOREN_E2E)
-    noren_script_tests(commands 300 dispatch desired hq restored)
+    noren_script_tests(commands dispatch desired hq restored)
 endif()

@@ -4,6 +4,7 @@
 # usage: . rig.sh SOURCE_DIR BIN_DIR
 set -eu
 src=$(cd "$1" && pwd) bin=$(cd "$2" && pwd)
+. "$src/tests/patience.sh"
 PATH=$PATH:/usr/sbin # mosquitto's home on Debian
 tenant=t1 store=s1 gateway=gw1
 root=noren/1/$tenant/$store/$gateway
@@ -43,20 +44,12 @@ free_port() {
         (exec 3<>"/dev/tcp/127.0.0.1/$p") 2>/dev/null || { echo $p; return; }
     done
 }
-wait_for() { # seconds, what, command...
-    local until=$((SECONDS + $1)) what=$2
-    shift 2
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt $until ] || fail "$what did not come"
-        sleep 0.05
-    done
-}
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1"); }
 
 start_broker() {
     mosquitto -c "$work/mosquitto.conf" >>"$work/broker.log" 2>&1 &
     pid[broker]=$!
-    wait_for 10 "the broker" listens "$mqtt_port"
+    wait_for "the broker" listens "$mqtt_port"
 }
 hq_connections() { grep -c "connected, tenant" "$work/hq.log" || true; }
 hq_connected_again() { [ "$(hq_connections)" -gt "$1" ]; }
@@ -66,7 +59,7 @@ start_hq() {
     before=$(hq_connections)
     "$bin/noren-hq" --config "$work/hq.conf" >>"$work/hq.log" 2>&1 &
     pid[hq]=$!
-    wait_for 20 "headquarters" hq_connected_again "$before"
+    wait_for "headquarters" hq_connected_again "$before"
 }
 start_norend() {
     "$bin/norend" --config "$work/config" >>"$work/norend.log" 2>&1 &
@@ -76,10 +69,10 @@ start_load() { # seed [control socket, GTIN]: shoppers on 8 cells, who wait for 
     rm -f "$work/truth"
     "$bin/faults_load" "$work/run/sim.sock" "$1" 8 "$work/truth" "${@:2}" >"$work/load.log" &
     pid[load]=$!
-    wait_for 5 "the shoppers" grep -q ready "$work/load.log"
+    wait_for "the shoppers" grep -q ready "$work/load.log"
 }
 ctl() { "$bin/norenctl" "$@" --socket "$work/run/control.sock"; }
-norend_up() { wait_for 10 "norend" ctl status --json; }
+norend_up() { wait_for "norend" ctl status --json; }
 status() { ctl status --json | jq -r "$1"; } # jq filter
 status_is() { [ "$(status "$1")" = "$2" ]; }
 connected() { status_is .connected true; }

@@ -15,7 +15,7 @@ lights() {
     gateway locate p1 --seconds 3 | grep -q 'led l1 blinks for plate p1' || die "locate p1 was refused"
     gateway locate $gtin --seconds 3 | grep -qc . || die "locate by GTIN was refused"
     [ "$(counter '.lights | length')" = 1 ] || die "the same plate waits twice"
-    wait_for 30 "the end of the blinking" all_is_dark
+    wait_for "the end of the blinking" all_is_dark
     [ "$(led high)" = 1 ] || die "the light stays on"
     before=$(($(led edges) - before))
     # 2 Hz for 3 s and what the second command added; a busy emulator may miss some
@@ -36,12 +36,12 @@ store_beacon() {
     local now
     now=$(guest date +%s)
     step "the store beacon is on the air, minor $(minor_of $((now / 900)))"
-    guest_wait 60 "$(on_air_at $((now / 900)))|$(on_air_at $((now / 900 + 1)))" /run/vhci.log
+    guest_wait "$(on_air_at $((now / 900)))|$(on_air_at $((now / 900 + 1)))" /run/vhci.log
     now=$((($(guest date +%s) / 900 + 1) * 900))
     step "four seconds before the next step of 900 s; then minor $(minor_of $((now / 900)))"
     guest "date -s @$((now - 4)) >/dev/null; $B clock"
-    guest_wait 60 "$(on_air_at $((now / 900)))" /run/vhci.log
-    wait_for 30 "the beacon in the status" beacon_is on "$((0x$(minor_of $((now / 900)))))"
+    guest_wait "$(on_air_at $((now / 900)))" /run/vhci.log
+    wait_for "the beacon in the status" beacon_is on "$((0x$(minor_of $((now / 900)))))"
 }
 beacon_is() { # on, minor
     [ "$(counter '"\(.beacon) \(.beacon_minor)"')" = "\"$1 air $2\"" ]
@@ -50,9 +50,9 @@ beacon_is() { # on, minor
 # --- scan keeper -----------------------------------------------------------------------------------------
 adverts_seen=0
 more_adverts() { [ "$(counter .counters.adverts)" -gt $((adverts_seen + 5)) ]; }
-hears_again() { # seconds, after what
+hears_again() { # after what
     adverts_seen=$(counter .counters.adverts)
-    wait_for "$1" "an advertisement after $2" more_adverts
+    wait_for "an advertisement after $1" more_adverts
 }
 has_problem() { counter '.problems[]' | grep -q "$1"; }
 at_least() { [ "$(counter "$1")" -ge "$2" ]; } # path, number
@@ -62,17 +62,17 @@ scan_counters() {
 deaf() {
     step "the controller goes deaf until it is reset"
     air deaf reset
-    wait_for 60 "a re-add" at_least .counters.scan_readds 1
-    wait_for 90 "a power cycle" at_least .counters.scan_power_cycles 1
-    hears_again 60 "the power cycle"
+    wait_for "a re-add" at_least .counters.scan_readds 1
+    wait_for "a power cycle" at_least .counters.scan_power_cycles 1
+    hears_again "the power cycle"
 }
 for_good() {
     step "the controller goes deaf for good"
     air deaf ever
-    wait_for 150 "the report" has_problem 'hears no advertisement'
+    wait_for "the report" has_problem 'hears no advertisement'
     air deaf no
-    hears_again 60 "the controller's recovery"
-    wait_for 60 "the report to be withdrawn" no_problem
+    hears_again "the controller's recovery"
+    wait_for "the report to be withdrawn" no_problem
 }
 no_problem() { ! has_problem 'hears no advertisement'; }
 drops_commands() {
@@ -81,18 +81,18 @@ drops_commands() {
     step "the controller drops commands, and is deaf"
     air mute on
     air deaf scan
-    wait_for 120 "a refusal" at_least '.counters.scan_refusals + .counters.scan_unanswered' $((before + 1))
+    wait_for "a refusal" at_least '.counters.scan_refusals + .counters.scan_unanswered' $((before + 1))
     air mute off
-    hears_again 120 "commands were answered again"
+    hears_again "commands were answered again"
 }
 vanishes() {
     step "the controller vanishes, and returns"
     # awaited, so that the agent's shell does not report the death in the middle of another answer
     guest "kill -KILL \$(cat /run/vhci.pid); wait \$(cat /run/vhci.pid) 2>/dev/null || true"
-    wait_for 60 "the complaint" has_problem 'hci0 is not there'
+    wait_for "the complaint" has_problem 'hci0 is not there'
     plug_in
-    hears_again 60 "its return"
-    guest_wait 60 '^advertise type 3' /run/vhci.log # by the new one: the log is new too
+    hears_again "its return"
+    guest_wait '^advertise type 3' /run/vhci.log # by the new one: the log is new too
 }
 restarts() { # how many; every other one by SIGKILL
     step "$1 restarts, every other one by SIGKILL"
@@ -114,23 +114,23 @@ restart_without() { # capabilities, as setpriv writes them
     guest "kill \$(cat /run/norend.pid); wait \$(cat /run/norend.pid)
         exec 4> >(tee -a /run/norend.log >/dev/ttyS0)
         setpriv --bounding-set=$1 --inh-caps=$1 $bin/norend --config $work/config >&4 2>&1 & echo \$! >/run/norend.pid; exec 4>&-"
-    wait_for 60 "norend without $1" gateway status
+    wait_for "norend without $1" gateway status
 }
 permissions() {
     step "without CAP_NET_RAW: adverts by the management socket"
     restart_without -net_raw
-    wait_for 60 "the complaint" has_problem CAP_NET_RAW
-    hears_again 60 "a start without CAP_NET_RAW"
+    wait_for "the complaint" has_problem CAP_NET_RAW
+    hears_again "a start without CAP_NET_RAW"
     step "without CAP_NET_ADMIN: what others scan"
     restart_without -net_admin
-    wait_for 60 "the complaint" has_problem CAP_NET_ADMIN
+    wait_for "the complaint" has_problem CAP_NET_ADMIN
     restart_without -sys_module # as good as none
-    hears_again 60 "a start with permissions"
+    hears_again "a start with permissions"
 }
 
 # --- shelves ---------------------------------------------------------------------------------------------
 settled() { # what, how many of them the subscriber must have heard in all
-    timeout 90 bash -c "until [ \$(grep -cE '\"type\":\"noren.shelf.$1\".*\"stage\":\"settled\"' '$work/heard') -ge $2 ]; do sleep 0.3; done" ||
+    timeout $patience_s bash -c "until [ \$(grep -cE '\"type\":\"noren.shelf.$1\".*\"stage\":\"settled\"' '$work/heard') -ge $2 ]; do sleep 0.3; done" ||
         die "the subscriber did not hear of $1 number $2"
 }
 real_time() { # the sampling thread and the process's memory, as the kernel sees them
@@ -173,22 +173,22 @@ rate_sps = 10
 CONF
     sed -i "s|^board = .*|board = $work/board.conf|; /^\[beacon\]/,\$d" "$work/config/noren.conf" # a beacon wants a radio
     start_gateway
-    guest_wait 60 'connected to' /run/norend.log
+    guest_wait 'connected to' /run/norend.log
     gateway tare p1
-    heard 120 "the tare" '"cause":"tare"'
+    heard "the tare" '"cause":"tare"'
     shelf 1200000
-    heard 120 "12 packs" '"noren.stock.changed".*"gtin":"'$gtin'".*"on_shelf":12'
+    heard "12 packs" '"noren.stock.changed".*"gtin":"'$gtin'".*"on_shelf":12'
     step "a pack is taken; negative counts on the other cell"
     guest "echo 1100000,-300000 >$PARAM/counts"
     settled pick 1
-    wait_for 60 "the other cell's counts" reads_about c2 -300000
-    wait_for 60 "the first cell's counts" reads_about c1 1100000
+    wait_for "the other cell's counts" reads_about c2 -300000
+    wait_for "the first cell's counts" reads_about c1 1100000
     step "a chip is pulled out, and plugged in again"
     guest "echo 1,0 >$PARAM/fault"
-    heard 60 "the missing chip" 'noren.sensor.fault.*"plate":"p1"'
+    heard "the missing chip" 'noren.sensor.fault.*"plate":"p1"'
     guest "echo 0,0 >$PARAM/fault"
-    heard 60 "its return" 'noren.sensor.recovered.*"plate":"p1"'
-    wait_for 60 "11 packs" gateway_has 11
+    heard "its return" 'noren.sensor.recovered.*"plate":"p1"'
+    wait_for "11 packs" gateway_has 11
     echo "      the chips': $(guest "cd $PARAM; echo \$(cat frames) frames clocked, \$(cat straddled) straddled")"
 }
 gateway_has() { [ "$(gateway stock $gtin --json | jq '.facings[0].on_shelf')" = "$1" ]; }

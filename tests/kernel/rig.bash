@@ -7,7 +7,7 @@
 # rig_prepare CACHE         kernel, modules, initramfs; once per kernel version
 # rig_boot DIR [QEMU...]    starts a guest, returns when its agent answers; DIR gets serial.log
 # guest LINE                runs a line of shell in the guest: prints what it prints, returns what it returns
-# guest_wait SECONDS TEXT FILE   waits until a file in the guest contains a line matching TEXT
+# guest_wait TEXT FILE      waits until a file in the guest contains a line matching TEXT
 # rig_cut                   power cut: kills QEMU
 # rig_off                   orderly end
 # The guest ends by itself when the harness goes away, and QEMU with it.
@@ -148,8 +148,9 @@ guest() {
 }
 # tail -F would outlive grep -m1 until its next write, so the loop is on this side of the pipe.
 guest_wait() {
-    RIG_LIMIT=$(($1 + 30)) guest "timeout $1 $RIG_SOURCE/guest/await '$2' '$3'" ||
-        die "guest: $3 did not show '$2' within $1 s"$'\n'"$(guest "tail -n 40 '$3'")"
+    local limit=$((RIG_LIMIT - 30))
+    guest "timeout $limit $RIG_SOURCE/guest/await '$1' '$2'" ||
+        die "guest: $2 did not show '$1' within $limit s"$'\n'"$(guest "tail -n 40 '$2'")"
 }
 
 rig_closed() {

@@ -53,8 +53,8 @@ mosquitto_sub -V 5 -h localhost -p "$mqtt_port" --cafile "$pki/ca.crt" --cert "$
     -i auditor -q 1 -t "noren/#" --retain-as-published -F '%t %p' >"$work/heard" 2>"$work/sub.log" &
 pid[sub]=$!
 # An event has gone through gateway, database and broker when a line of the subscriber matches.
-heard() { # seconds, what, pattern
-    timeout "$1" "$here/guest/await" "$3" "$work/heard" || die "the subscriber did not hear of $2 within $1 s"
+heard() { # what, pattern
+    timeout $patience_s "$here/guest/await" "$2" "$work/heard" || die "the subscriber did not hear of $1 within $patience_s s"
 }
 # What headquarters' pages show.
 hq_shows() { # on_shelf
@@ -83,19 +83,19 @@ power_on() { # true counts of the two cells
 }
 plug_in() { # the Bluetooth adapter, with a beacon in reach
     guest "rm -f /run/air; mkfifo /run/air; $V /run/air $SEED >/run/vhci.log 2>&1 & echo \$! >/run/vhci.pid"
-    guest_wait 30 '^ready hci0' /run/vhci.log
+    guest_wait '^ready hci0' /run/vhci.log
     guest "echo beacon shop $beacon -70 200 0201061aff4c000215000102030405060708090a0b0c0d0e0f00010002c5 >/run/air"
 }
 # Its log goes to the console too, which outlives the power cut.
 NOREND="$bin/norend --config $work/config > >(tee -a /run/norend.log >/dev/ttyS0) 2>&1 & echo \$! >/run/norend.pid"
 start_gateway() {
     guest "$NOREND"
-    guest_wait 60 'events so far' /run/norend.log
+    guest_wait 'events so far' /run/norend.log
 }
 start_bluetoothd() {
     guest "mkdir -p /run/dbus; dbus-daemon --system --fork
         /usr/libexec/bluetooth/bluetoothd -n >/run/bluetoothd.log 2>&1 &"
-    guest_wait 60 'Bluetooth management interface' /run/bluetoothd.log
+    guest_wait 'Bluetooth management interface' /run/bluetoothd.log
 }
 shelf() { guest "echo $1,0 >/sys/module/hx711_bank/parameters/counts"; } # what lies on it, in counts
 air() { guest "echo $* >/run/air"; }

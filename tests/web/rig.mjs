@@ -21,8 +21,11 @@ export const campaigns = JSON.parse(readFileSync(join(shop, "campaigns.json"))).
 export const members = JSON.parse(readFileSync(join(shop, "members.json"))).members;
 export const buildDir = build;
 
+/** Nobody judges the machine: what has to come, comes; only what a requirement limits has a limit of its own. */
+export const PATIENCE_MS = 120000;
+
 /** Waits until `look()` gives something truthy; `what` names it when it does not come. */
-export async function until(what, look, limitMs = 20000) {
+export async function until(what, look, limitMs = PATIENCE_MS) {
   const end = Date.now() + limitMs;
   for (;;) {
     const found = await look();

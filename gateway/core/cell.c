@@ -20,6 +20,7 @@
 #define CALM_TIMES      2.5   /* hysteresis: below this it is not noisy any more */
 #define REST_LEAST      16    /* readings */
 #define GAP_US          (2 * NOREN_US_PER_S)
+#define NODE_GAP_US     (30 * NOREN_US_PER_S)
 #define BIN_US          (NOREN_US_PER_S / 2)
 #define MINUTE_US       (60 * NOREN_US_PER_S)
 #define FRAMES_MIN      200 /* fewer say nothing about a share */
@@ -340,16 +341,17 @@ static double raw_mg(const struct cell *c, double counts)
     return (counts - (double)c->zero_counts) * c->mg_per_count;
 }
 
-/* Pulled is as bad as pressed. Ends at the capacity itself, so that a load at the limit does not flicker. */
-static void judge_load(struct cell *c, int64_t t_us, int32_t counts)
+/* Pulled is as bad as pressed. Ends at the capacity itself, so that a load at the limit does not flicker. Nothing
+ * for `gap_us` begins the second anew. */
+static void judge_load(struct cell *c, int64_t t_us, double mass_mg, int64_t gap_us)
 {
-    double load_mg = fabs(raw_mg(c, counts));
+    double load_mg = fabs(mass_mg);
 
     if (c->capacity_mg == 0)
         return;
     if (c->trouble == TROUBLE_OVERLOAD && load_mg > c->capacity_mg)
         c->bad_us = t_us;
-    if (load_mg <= OVERLOAD * c->capacity_mg || t_us - c->seen_us > GAP_US)
+    if (load_mg <= OVERLOAD * c->capacity_mg || t_us - c->seen_us > gap_us)
         c->over_us = 0;
     else if (c->over_us == 0)
         c->over_us = t_us;
@@ -365,7 +367,7 @@ static void take_value(struct cell *c, int64_t t_us, int32_t counts)
     count_frame(c, t_us, true);
     watch_noise(c, t_us, counts);
     watch_rest(c, t_us, counts);
-    judge_load(c, t_us, counts);
+    judge_load(c, t_us, raw_mg(c, counts), GAP_US);
     note_seen(c, t_us, GAP_US);
     judge_frames(c, t_us);
     if (c->trouble == TROUBLE_DEAF &&
@@ -426,11 +428,14 @@ bool cell_take(struct cell *c, int64_t t_us, const struct obs *o, int64_t *ret_m
     return false;
 }
 
-/* Adverts of a node get lost, so a pause says nothing; it judges its converter itself. */
-bool cell_take_node(struct cell *c, int64_t t_us, bool fault)
+/* Adverts of a node get lost, so a pause says nothing; it judges its converter itself. What its cell may carry only
+ * the planogram knows; its masses are medians, so two of them a second apart are no impact. */
+bool cell_take_node(struct cell *c, int64_t t_us, bool fault, int64_t mass_mg)
 {
     if (fault)
         suspect(c, t_us, TROUBLE_NODE);
+    else
+        judge_load(c, t_us, (double)mass_mg, NODE_GAP_US);
     note_seen(c, t_us, INT64_MAX);
     if (!fault)
         forgive(c, t_us);

@@ -123,8 +123,9 @@ bool cell_is_calibrated(const struct cell *c);
  * fault. The mass of a cell that is not calibrated is 0. */
 bool cell_take(struct cell *c, int64_t t_us, const struct obs *o, int64_t *ret_mass_mg);
 
-/** A shelf node has read this cell; `fault`: and says that it does not work. True: take its mass. */
-bool cell_take_node(struct cell *c, int64_t t_us, bool fault);
+/** A shelf node has read `mass_mg` on this cell; `fault`: and says that it does not work, so that is no mass. True:
+ * take it. */
+bool cell_take_node(struct cell *c, int64_t t_us, bool fault, int64_t mass_mg);
 
 /** No reading for too long. */
 void cell_fall_silent(struct cell *c, int64_t t_us);

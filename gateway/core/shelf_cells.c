@@ -120,7 +120,8 @@ bool shelf_read_node(const struct shelf_at *at, uint16_t cell, const struct obs 
 {
     struct cell *c = shelf_meter(at->s, cell);
 
-    if (cell_take_node(c, at->now_us, (o->u.node.status & NOREN_NODE_FAULT) != 0))
+    if (cell_take_node(c, at->now_us, (o->u.node.status & NOREN_NODE_FAULT) != 0,
+                       o->u.node.mass_mg))
         return take_mass(at, cell, o->u.node.mass_mg, ret_mass_mg);
     shelf_begin_fault(at, cell, c->trouble);
     return false;

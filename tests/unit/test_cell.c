@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "noren/wire.h"
 #include "shop_rig.h"
 
 #define UNIT 500000
@@ -468,33 +469,88 @@ static struct rig *two_cells(void)
     return r;
 }
 
-static void an_overloaded_plate_is_unknown_until_it_is_relieved(void **state)
+#define NODE 300
+
+/* A shelf node reports once a second, in tenths of a gram; a third of its adverts is lost. */
+static void run_node(struct rig *r, int64_t t_us, uint8_t status)
 {
-    struct rig *r = rig_new(80);
+    while (r->now_us + S <= t_us) {
+        struct obs o = {.t_us = r->now_us + S, .kind = OBS_NODE};
+
+        o.u.node.node = NODE;
+        o.u.node.mass_mg = llround(world_mass_mg(&r->world, o.t_us) / 100) * 100;
+        o.u.node.status = status;
+        if (rng_uniform(&r->world.rng) < 1.0 / 3)
+            r->now_us = o.t_us;
+        else
+            rig_feed(r, &o);
+    }
+}
+
+/* The planogram tells what its cell may carry while it is in use; 20 packs are put beside the 4, then taken away. */
+static void overload(struct rig *r, void (*weigh)(struct rig *r, int64_t t_us))
+{
     struct obs plan = {.kind = OBS_PLAN};
     int from;
 
-    (void)state;
     world_step(&r->world, 0, 4 * UNIT);
-    rig_run(r, 10 * S);
+    weigh(r, 30 * S);
+    assert_int_equal(rig_on_shelf(r), 4);
     plan.t_us = r->now_us;
     plan.u.plan = &r->plan;
-    r->plan.cells[0].capacity_mg = 10 * UNIT; /* told by a later planogram */
+    r->plan.cells[0].capacity_mg = 10 * UNIT;
     rig_feed(r, &plan);
-    rig_run(r, 20 * S);
+    weigh(r, 60 * S);
     from = r->log_n;
-    world_step(&r->world, 21 * S, 20 * UNIT);
-    rig_run(r, 30 * S);
+    world_step(&r->world, 61 * S, 20 * UNIT);
+    weigh(r, 80 * S);
     assert_int_equal(shelf_sensor(&r->shop.shelf, 0), SENSOR_FAULT);
+    assert_false(shelf_facing_known(&r->shop.shelf, 0, 0));
     assert_int_equal(rig_kind_count(r, from, EVENT_SENSOR_FAULT), 1);
+    assert_int_equal(rig_kind_count(r, from, EVENT_ALERT_RAISED), 1);
     for (int i = from; i < r->log_n; i++)
         if (r->log[i].kind == EVENT_SENSOR_FAULT)
             assert_string_equal(r->log[i].u.sensor_fault.reason, "overload");
-    world_step(&r->world, 31 * S, -20 * UNIT);
-    rig_run(r, 50 * S);
+    world_step(&r->world, 81 * S, -20 * UNIT);
+    weigh(r, 120 * S);
     assert_int_equal(shelf_sensor(&r->shop.shelf, 0), SENSOR_OK);
     assert_int_equal(rig_kind_count(r, from, EVENT_SENSOR_RECOVERED), 1);
+    assert_int_equal(rig_kind_count(r, from, EVENT_ALERT_CLEARED), 1);
     assert_int_equal(rig_on_shelf(r), 4);
+}
+
+static void an_overloaded_plate_is_unknown_until_it_is_relieved(void **state)
+{
+    struct rig *r = rig_new(80);
+
+    (void)state;
+    overload(r, rig_run);
+    free(r);
+}
+
+static void run_good_node(struct rig *r, int64_t t_us)
+{
+    run_node(r, t_us, 0);
+}
+
+/* Its readings are masses, and its node knows nothing of what it may carry. */
+static void so_is_one_that_a_shelf_node_reads(void **state)
+{
+    struct rig *r = rig_new(80);
+    int from;
+
+    (void)state;
+    r->plan.cells[0].node = NODE << 4;
+    r->plan.cells[0].mg_per_count = 0;
+    rig_boot(r);
+    overload(r, run_good_node);
+    from = r->log_n;
+    world_step(&r->world, 121 * S, 20 * UNIT);
+    run_node(r, 150 * S, NOREN_NODE_FAULT); /* no mass, so not too much of it */
+    for (int i = from; i < r->log_n; i++)
+        if (r->log[i].kind == EVENT_SENSOR_FAULT)
+            assert_string_equal(r->log[i].u.sensor_fault.reason, "node");
+    assert_int_equal(rig_kind_count(r, from, EVENT_SENSOR_FAULT), 1);
     free(r);
 }
 
@@ -569,6 +625,7 @@ int main(void)
         cmocka_unit_test(a_day_raises_no_alarm),
         cmocka_unit_test(too_much_for_a_second_is_an_overload),
         cmocka_unit_test(an_overloaded_plate_is_unknown_until_it_is_relieved),
+        cmocka_unit_test(so_is_one_that_a_shelf_node_reads),
         cmocka_unit_test(a_load_rests_when_four_seconds_agree),
         cmocka_unit_test(few_readings_rest_too),
         cmocka_unit_test(one_cell_of_two_fails_and_comes_back),

@@ -222,10 +222,8 @@ static void print_banks(const struct norend *d, struct json *j)
     json_open(j, '[');
     for (int i = 0; i < d->config.board.banks_n; i++) {
         const struct adc *adc = d->sources.adc[i];
-        struct adc_counters counters = {0};
+        struct adc_counters counters = sources_bank_counters(&d->sources, i);
 
-        if (adc != NULL)
-            counters = adc_counters(adc);
         json_open(j, '{');
         json_key_str(j, "bank", d->config.board.banks[i].id);
         json_key_str(j, "sampling",

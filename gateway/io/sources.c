@@ -266,20 +266,25 @@ const char *sources_tick(struct sources *s, int64_t now_us)
     return what != NULL ? s->ble_said : NULL;
 }
 
+struct adc_counters sources_bank_counters(const struct sources *s, int i)
+{
+    return s->adc[i] != NULL   ? adc_counters(s->adc[i])
+           : s->iio[i] != NULL ? sysfs_counters(s->iio[i])
+                               : (struct adc_counters){0};
+}
+
 struct adc_counters sources_adc_counters(const struct sources *s)
 {
     struct adc_counters sum = {0};
 
     for (int i = 0; i < BOARD_BANKS_MAX; i++) {
-        if (s->adc[i] != NULL) {
-            struct adc_counters c = adc_counters(s->adc[i]);
+        struct adc_counters c = sources_bank_counters(s, i);
 
-            sum.frames_good += c.frames_good;
-            sum.frames_refused += c.frames_refused;
-            sum.ring_overflows += c.ring_overflows;
-            for (int reason = 0; reason < HX711_REASONS; reason++)
-                sum.by_reason[reason] += c.by_reason[reason];
-        }
+        sum.frames_good += c.frames_good;
+        sum.frames_refused += c.frames_refused;
+        sum.ring_overflows += c.ring_overflows;
+        for (int reason = 0; reason < HX711_REASONS; reason++)
+            sum.by_reason[reason] += c.by_reason[reason];
     }
     return sum;
 }

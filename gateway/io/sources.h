@@ -52,6 +52,8 @@ void sources_read(struct sources *s, struct engine *e);
  * adapter is not worth a line in a log, one that is not there is. */
 const char *sources_tick(struct sources *s, int64_t now_us);
 
+/** Frames of the board's bank `i`; all 0 when it is not open, or is one of shelf nodes. */
+struct adc_counters sources_bank_counters(const struct sources *s, int i);
 /** Sum over all banks. */
 struct adc_counters sources_adc_counters(const struct sources *s);
 

@@ -39,6 +39,7 @@ struct sysfs {
     pthread_mutex_t lock; /* some tens of readings a second */
     struct obs ring[RING_SIZE];
     size_t first, n;
+    struct adc_counters counters;
     uint8_t files_n;
     struct file files[BOARD_BANK_CELLS_MAX > BOARD_THERMOMETERS_MAX ? BOARD_BANK_CELLS_MAX
                                                                     : BOARD_THERMOMETERS_MAX];
@@ -115,14 +116,38 @@ static bool take_warmth(const struct file *f, struct obs *o)
     return true;
 }
 
+static void count_frame(struct adc_counters *c, enum cell_fault fault)
+{
+    switch (fault) {
+    case CELL_OK:
+        c->frames_good++;
+        c->by_reason[HX711_GOOD]++;
+        return;
+    case CELL_SATURATED:
+        c->by_reason[HX711_CLIP]++;
+        break;
+    case CELL_CORRUPT:
+        c->by_reason[HX711_NOT_READY]++;
+        break;
+    case CELL_ABSENT:
+    case CELL_RATE:
+        return;
+    }
+    c->frames_refused++;
+}
+
 /* A full ring drops the newest: the main loop is what is late. */
 static void hand_over(struct sysfs *s, const struct obs *o)
 {
     const uint64_t one = 1;
 
     pthread_mutex_lock(&s->lock);
+    if (o->kind == OBS_CELL)
+        count_frame(&s->counters, o->u.cell.fault);
     if (s->n < RING_SIZE)
         s->ring[(s->first + s->n++) % RING_SIZE] = *o;
+    else
+        s->counters.ring_overflows++;
     pthread_mutex_unlock(&s->lock);
     if (write(s->event_fd, &one, sizeof(one)) < 0)
         return; /* the reader has been told often enough */
@@ -239,6 +264,16 @@ int sysfs_read(struct sysfs *s, struct obs *ret, size_t cap)
     if (cap > 0 && write(s->event_fd, &one, sizeof(one)) < 0)
         return (int)n;
     return (int)n;
+}
+
+struct adc_counters sysfs_counters(struct sysfs *s)
+{
+    struct adc_counters ret;
+
+    pthread_mutex_lock(&s->lock);
+    ret = s->counters;
+    pthread_mutex_unlock(&s->lock);
+    return ret;
 }
 
 void sysfs_close(struct sysfs *s)

@@ -16,6 +16,7 @@
 #include <stddef.h>
 
 #include "core/obs.h"
+#include "io/adc.h"
 #include "io/board.h"
 
 struct sysfs;
@@ -28,6 +29,9 @@ int sysfs_open(struct sysfs **ret, const struct board *board, const struct board
 int sysfs_fd(const struct sysfs *s);
 /** Takes up to `cap` waiting OBS_CELL or OBS_TEMPERATURE. Returns how many. */
 int sysfs_read(struct sysfs *s, struct obs *ret, size_t cap);
+/** What became of the cells' readings since sysfs_open, in the terms of a bank that is clocked here: DOUT high, or
+ * no number, is a frame that was not ready; a converter that is not there gives no frames at all. */
+struct adc_counters sysfs_counters(struct sysfs *s);
 /** Stops the threads and frees; waits for a read that is going on. NULL is allowed. */
 void sysfs_close(struct sysfs *s);
 

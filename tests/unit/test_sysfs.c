@@ -100,6 +100,7 @@ static void cells_are_values_or_reasons(void **state)
 {
     struct board_bank bank = {.kind = BANK_IIO, .cells_n = 2, .devices_n = 2, .rate_sps = 80};
     const uint16_t cells[] = {7, 9};
+    struct adc_counters c;
     struct sysfs *s;
 
     (void)state;
@@ -128,6 +129,11 @@ static void cells_are_values_or_reasons(void **state)
     drop("iio:device0/in_voltage0_raw");
     expect(s, 7, CELL_ABSENT, 0);
     expect(s, 9, CELL_OK, -1234); /* its neighbour never waited */
+    c = sysfs_counters(s);
+    assert_true(c.frames_good >= 5);
+    assert_true(c.frames_good == c.by_reason[HX711_GOOD] && c.ring_overflows == 0);
+    assert_true(c.by_reason[HX711_CLIP] >= 2 && c.by_reason[HX711_NOT_READY] >= 2);
+    assert_int_equal(c.frames_refused, c.by_reason[HX711_CLIP] + c.by_reason[HX711_NOT_READY]);
     sysfs_close(s);
 }
 

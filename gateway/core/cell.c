@@ -100,7 +100,8 @@ bool cell_is_calibrated(const struct cell *c)
 
 /* ---- trouble ---------------------------------------------------------------------------------------- */
 
-/* Something speaks for `t` now. The first trouble names the fault until it ends. */
+/* Something speaks for `t` now. The first trouble names the fault until it ends; but a cell that speaks is silent no
+ * more, and says itself what is wrong. */
 static void suspect(struct cell *c, int64_t t_us, enum cell_trouble t)
 {
     if (c->trouble == TROUBLE_NONE) {
@@ -110,6 +111,8 @@ static void suspect(struct cell *c, int64_t t_us, enum cell_trouble t)
         else if (c->again < AGAIN_MAX)
             c->again++;
         memset(c->minutes, 0, sizeof(c->minutes));
+    } else if (c->trouble == TROUBLE_SILENT) {
+        c->trouble = t;
     }
     c->bad_us = t_us;
 }

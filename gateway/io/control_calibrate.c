@@ -146,11 +146,12 @@ void control_print_cell_problems(const struct norend *d, struct json *j)
 
     for (uint16_t i = 0; i < plan->cells_n && n < PROBLEMS_MAX; i++) {
         const struct cell *c = shelf_meter(&d->engine.shop->shelf, i);
+        enum cell_trouble now = c->trouble != TROUBLE_NONE ? c->trouble : c->told;
         int32_t refused = cell_refused_pm(c);
 
         if (c->told != TROUBLE_NONE)
             snprintf(text, sizeof(text), "cell %s: %s; %s", plan->cells[i].id,
-                     cell_trouble_name(c->told), trouble_remedy(c->told));
+                     cell_trouble_name(now), trouble_remedy(now));
         else if (refused >= REFUSED_PM)
             snprintf(text, sizeof(text),
                      "cell %s: %d.%d %% of its frames were refused in five minutes; shorten the "

@@ -371,6 +371,24 @@ static void too_much_for_a_second_is_an_overload(void **state)
     }
 }
 
+/* It names the remedy: silence is over when it speaks. */
+static void a_silent_cell_that_speaks_says_what_is_wrong(void **state)
+{
+    struct bench b = bench_new(80);
+
+    (void)state;
+    b.cell.capacity_mg = 4e6;
+    run(&b, 10 * S);
+    b.signal = ZERO_COUNTS + 5e6 / MG_PER_COUNT;
+    b.now_us += 3 * S;
+    cell_fall_silent(&b.cell, b.now_us);
+    run(&b, 5 * S);
+    assert_int_equal(b.cell.trouble, TROUBLE_OVERLOAD);
+    b.signal = ZERO_COUNTS;
+    run(&b, 5 * S);
+    assert_int_equal(b.cell.trouble, TROUBLE_NONE);
+}
+
 static void a_load_rests_when_four_seconds_agree(void **state)
 {
     struct bench b = bench_new(80);
@@ -626,6 +644,7 @@ int main(void)
         cmocka_unit_test(too_much_for_a_second_is_an_overload),
         cmocka_unit_test(an_overloaded_plate_is_unknown_until_it_is_relieved),
         cmocka_unit_test(so_is_one_that_a_shelf_node_reads),
+        cmocka_unit_test(a_silent_cell_that_speaks_says_what_is_wrong),
         cmocka_unit_test(a_load_rests_when_four_seconds_agree),
         cmocka_unit_test(few_readings_rest_too),
         cmocka_unit_test(one_cell_of_two_fails_and_comes_back),

@@ -218,6 +218,29 @@ void engine_emit(struct engine *e, const struct event *event, int64_t now_us)
     db_apply(e->db, &e->batch, now_us);
 }
 
+void engine_raise_alert(struct engine *e, const char *alert_id, const char *kind,
+                        const char *subject, int64_t now_us)
+{
+    struct event event = {.kind = EVENT_ALERT_RAISED, .t_us = now_us};
+    struct event_alert_raised *a = &event.u.alert_raised;
+
+    snprintf(a->alert_id, sizeof(a->alert_id), "%s", alert_id);
+    snprintf(a->kind, sizeof(a->kind), "%s", kind);
+    snprintf(a->severity, sizeof(a->severity), "critical");
+    snprintf(a->subject, sizeof(a->subject), "%s", subject);
+    engine_emit(e, &event, now_us);
+}
+
+void engine_clear_alert(struct engine *e, const char *alert_id, const char *kind, int64_t now_us)
+{
+    struct event event = {.kind = EVENT_ALERT_CLEARED, .t_us = now_us};
+    struct event_alert_cleared *a = &event.u.alert_cleared;
+
+    snprintf(a->alert_id, sizeof(a->alert_id), "%s", alert_id);
+    snprintf(a->kind, sizeof(a->kind), "%s", kind);
+    engine_emit(e, &event, now_us);
+}
+
 /* --- plan in force ------------------------------------------------------------------------------ */
 
 /* Gives back the pages that hold nothing but zeros: they read as zeros again, and cost memory only when something

@@ -130,6 +130,11 @@ void engine_second(struct engine *e);
 /** An event of the gateway itself (health). */
 void engine_emit(struct engine *e, const struct event *event, int64_t now_us);
 
+/** An alert of the gateway itself. The same id ends it; texts that are too long are cut. */
+void engine_raise_alert(struct engine *e, const char *alert_id, const char *kind,
+                        const char *subject, int64_t now_us);
+void engine_clear_alert(struct engine *e, const char *alert_id, const char *kind, int64_t now_us);
+
 /** Commits, then hands retained state and new events to delivery. What db_commit() returned. */
 int engine_commit(struct engine *e, int64_t now_us);
 

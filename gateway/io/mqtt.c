@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "io/clock.h"
 
 #define KEEPALIVE_S      30    /* unless the broker's CONNACK says otherwise */
 #define SESSION_EXPIRY_S 86400 /* the broker keeps commands for a gateway that is away for a day */
@@ -38,10 +39,7 @@ struct mqtt {
 
 static int64_t now_ms(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return clock_boot_us() / 1000;
 }
 
 /* The first reason counts; what follows from it does not. */

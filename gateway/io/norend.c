@@ -108,12 +108,7 @@ static void note_connection(struct norend *d, const struct relay_event *e)
 
 static void clear_epoch_alert(struct norend *d)
 {
-    struct event e = {.kind = EVENT_ALERT_CLEARED, .t_us = clock_boot_us()};
-    struct event_alert_cleared *alert = &e.u.alert_cleared;
-
-    snprintf(alert->alert_id, sizeof(alert->alert_id), "%s", db_alert_id(d->db));
-    snprintf(alert->kind, sizeof(alert->kind), "%s", db_alert_kind(d->db));
-    engine_emit(&d->engine, &e, e.t_us);
+    engine_clear_alert(&d->engine, db_alert_id(d->db), db_alert_kind(d->db), clock_boot_us());
     db_clear_alert(d->db);
     log_line(LOG_LEVEL_INFO, "headquarters follows the new epoch %s; the database is good again",
              db_identity(d->db)->epoch);
@@ -123,20 +118,14 @@ static void clear_epoch_alert(struct norend *d)
 static void alert_epoch(struct norend *d)
 {
     const char *kind = db_take_alert(d->db);
-    struct event e = {.kind = EVENT_ALERT_RAISED, .t_us = clock_boot_us()};
-    struct event_alert_raised *alert = &e.u.alert_raised;
+    const char *before = db_identity(d->db)->prev_epoch;
 
     if (db_alert_over(d->db))
         clear_epoch_alert(d);
     if (kind == NULL)
         return;
-    snprintf(alert->alert_id, sizeof(alert->alert_id), "%s", db_alert_id(d->db));
-    snprintf(alert->kind, sizeof(alert->kind), "%s", kind);
-    snprintf(alert->severity, sizeof(alert->severity), "critical");
-    snprintf(alert->subject, sizeof(alert->subject), "%s",
-             db_identity(d->db)->prev_epoch[0] != '\0' ? db_identity(d->db)->prev_epoch
-                                                       : "unknown");
-    engine_emit(&d->engine, &e, e.t_us);
+    engine_raise_alert(&d->engine, db_alert_id(d->db), kind, before[0] != '\0' ? before : "unknown",
+                       clock_boot_us());
 }
 
 void norend_read_relay(struct norend *d)

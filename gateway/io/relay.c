@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "io/backoff.h"
+#include "io/clock.h"
 #include "io/mqtt.h"
 
 #define EVENTS_MAX 512 /* above: stop reading, TCP pushes back on the broker */
@@ -51,10 +52,7 @@ struct relay {
 
 static int64_t now_ms(void)
 {
-    struct timespec t;
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return clock_boot_us() / 1000;
 }
 
 static uint32_t random32(void)

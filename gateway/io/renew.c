@@ -16,6 +16,7 @@
 
 #define ASK_US        (3600 * NOREN_US_PER_S) /* again, if there was no answer */
 #define ANSWER_US     (2 * NOREN_US_PER_S)
+#define ALERT_KIND    "certificate_expires"
 #define ALERT_PERCENT 80
 #define PEM_MAX       8192
 #define CLAIM_SIZE    24576
@@ -39,19 +40,13 @@ void renew_begin(struct norend *d)
 
 static void raise_alert(struct norend *d, const struct pki_info *info, int64_t now_us)
 {
-    struct event e = {.kind = EVENT_ALERT_RAISED, .t_us = now_us};
-    struct event_alert_raised *a = &e.u.alert_raised;
     struct renew *r = &d->uplink.renew;
 
     if (r->alerted)
         return;
     r->alerted = true;
     snprintf(r->alert_id, sizeof(r->alert_id), "cert-%lld", (long long)info->until_s);
-    snprintf(a->alert_id, sizeof(a->alert_id), "%.39s", r->alert_id);
-    snprintf(a->kind, sizeof(a->kind), "certificate_expires");
-    snprintf(a->severity, sizeof(a->severity), "critical");
-    snprintf(a->subject, sizeof(a->subject), "%.39s", d->config.gateway);
-    engine_emit(&d->engine, &e, now_us);
+    engine_raise_alert(&d->engine, r->alert_id, ALERT_KIND, d->config.gateway, now_us);
     log_line(LOG_LEVEL_ERROR,
              "%s has less than a fifth of its life left and there is no new one: have %s.csr "
              "approved, then norenctl enroll --install FILE",
@@ -60,15 +55,12 @@ static void raise_alert(struct norend *d, const struct pki_info *info, int64_t n
 
 static void clear_alert(struct norend *d, int64_t now_us)
 {
-    struct event e = {.kind = EVENT_ALERT_CLEARED, .t_us = now_us};
     struct renew *r = &d->uplink.renew;
 
     if (!r->alerted)
         return;
     r->alerted = false;
-    snprintf(e.u.alert_cleared.alert_id, sizeof(e.u.alert_cleared.alert_id), "%.39s", r->alert_id);
-    snprintf(e.u.alert_cleared.kind, sizeof(e.u.alert_cleared.kind), "certificate_expires");
-    engine_emit(&d->engine, &e, now_us);
+    engine_clear_alert(&d->engine, r->alert_id, ALERT_KIND, now_us);
 }
 
 /* --- asking ------------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
 #include "io/norend.h"
 
 #define LOOK_US        (60 * NOREN_US_PER_S)
+#define ALERT_KIND     "event_refused"
 #define ALERT_US       (3600 * NOREN_US_PER_S)
 #define DEAD_BYTES_MAX (1 << 20) /* then the file becomes .1 and a new one begins */
 #define CERT_WARN_S    (14 * 86400)
@@ -68,20 +69,16 @@ static int keep_dead(const struct norend *d, const char *line, size_t n)
 
 static void raise_alert(struct norend *d, const struct deliver_refusal *r, int64_t now_us)
 {
-    struct event e = {.kind = EVENT_ALERT_RAISED, .t_us = now_us};
     struct uplink *u = &d->uplink;
+    char subject[40];
 
     /* an alert about alerts would be refused like them, for ever */
     if (u->alert_until_us == 0 && r->class != CLASS_ALERT) {
         snprintf(u->alert_id, sizeof(u->alert_id), "refused-%.8s-%llu", db_identity(d->db)->epoch,
                  (unsigned long long)r->seq);
-        snprintf(e.u.alert_raised.alert_id, sizeof(e.u.alert_raised.alert_id), "%.39s",
-                 u->alert_id);
-        snprintf(e.u.alert_raised.kind, sizeof(e.u.alert_raised.kind), "event_refused");
-        snprintf(e.u.alert_raised.severity, sizeof(e.u.alert_raised.severity), "critical");
-        snprintf(e.u.alert_raised.subject, sizeof(e.u.alert_raised.subject), "evt/%s 0x%02x",
-                 event_class_name(r->class), (unsigned)r->reason);
-        engine_emit(&d->engine, &e, now_us);
+        snprintf(subject, sizeof(subject), "evt/%s 0x%02x", event_class_name(r->class),
+                 (unsigned)r->reason);
+        engine_raise_alert(&d->engine, u->alert_id, ALERT_KIND, subject, now_us);
     }
     if (u->alert_until_us != 0 || r->class != CLASS_ALERT)
         u->alert_until_us = now_us + ALERT_US;
@@ -89,13 +86,8 @@ static void raise_alert(struct norend *d, const struct deliver_refusal *r, int64
 
 static void clear_alert(struct norend *d, int64_t now_us)
 {
-    struct event e = {.kind = EVENT_ALERT_CLEARED, .t_us = now_us};
-
-    snprintf(e.u.alert_cleared.alert_id, sizeof(e.u.alert_cleared.alert_id), "%.39s",
-             d->uplink.alert_id);
-    snprintf(e.u.alert_cleared.kind, sizeof(e.u.alert_cleared.kind), "event_refused");
     d->uplink.alert_until_us = 0;
-    engine_emit(&d->engine, &e, now_us);
+    engine_clear_alert(&d->engine, d->uplink.alert_id, ALERT_KIND, now_us);
 }
 
 /* The alert, the gap and what else waits are one after the other in the same stream; if the disk takes none of

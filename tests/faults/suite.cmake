@@ -15,7 +15,7 @@ if(NOREN_E2E)
     add_executable(faults_storage_cuts faults/storage.c faults/vfs.c)
     target_link_libraries(faults_storage_cuts PRIVATE noren_io)
     add_test(NAME faults_storage COMMAND faults_storage_cuts)
-    set_tests_properties(faults_storage PROPERTIES LABELS faults TIMEOUT 300)
+    set_tests_properties(faults_storage PROPERTIES LABELS faults TIMEOUT 900)
 endif()
 
 # The unit's sandbox, judged by systemd itself. Skipped (77) where there is no systemd-analyze.

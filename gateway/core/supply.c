@@ -45,35 +45,33 @@ void supply_init(struct supply *s)
     s->due_us = NOREN_NEVER_US;
 }
 
-/* The plate's facings by product; what is not there any more is forgotten with its alerts. */
-static void keep_facings(struct supply_facing *f, const struct plan *old_plan,
+/* The plate's facings by product; what is not there any more is forgotten with its alerts. Facings that a plate
+ * does not have are left alone. */
+static void plan_facings(struct supply *s, uint16_t slot, const struct plan *old_plan,
                          const struct plan *plan, const struct plan_plate *was,
                          const struct plan_plate *now)
 {
     struct supply_facing kept[PLATE_FACINGS_MAX];
 
-    memcpy(kept, f, sizeof(kept));
-    for (uint8_t i = 0; i < PLATE_FACINGS_MAX; i++)
-        clear_facing(&f[i]);
-    for (uint8_t i = 0; i < now->facings_n; i++)
-        for (uint8_t j = 0; j < was->facings_n; j++)
+    for (uint8_t j = 0; was != NULL && j < was->facings_n; j++)
+        kept[j] = s->facings[j][slot];
+    for (uint8_t i = 0; i < now->facings_n; i++) {
+        clear_facing(&s->facings[i][slot]);
+        for (uint8_t j = 0; was != NULL && j < was->facings_n; j++)
             if (strcmp(plan->products[now->facings[i].product].gtin,
                        old_plan->products[was->facings[j].product].gtin) == 0)
-                f[i] = kept[j];
+                s->facings[i][slot] = kept[j];
+    }
 }
 
 void supply_plan(struct supply *s, const struct plan *old_plan, const struct plan *plan,
                  const struct shelf *shelf, int64_t now_us)
 {
     for (uint16_t i = 0; i < plan->plates_n; i++) {
-        struct supply_facing *f = s->facings[shelf->plate_slots[i]];
         uint16_t old = old_plan == NULL ? NO_INDEX : plan_find_plate(old_plan, plan->plates[i].id);
 
-        if (old != NO_INDEX)
-            keep_facings(f, old_plan, plan, &old_plan->plates[old], &plan->plates[i]);
-        else
-            for (uint8_t j = 0; j < PLATE_FACINGS_MAX; j++)
-                clear_facing(&f[j]);
+        plan_facings(s, shelf->plate_slots[i], old_plan, plan,
+                     old != NO_INDEX ? &old_plan->plates[old] : NULL, &plan->plates[i]);
     }
     if (!s->started)
         s->started_us = now_us;
@@ -150,7 +148,7 @@ int supply_restore(struct supply *s, const struct plan *plan, const struct shelf
     row_str(&row, f.task.actor, sizeof(f.task.actor));
     if (!row_done(&row) || !find_key(plan, r->key, &place))
         return -1;
-    s->facings[shelf->plate_slots[place.plate]][place.facing] = f;
+    s->facings[place.facing][shelf->plate_slots[place.plate]] = f;
     return 0;
 }
 
@@ -159,7 +157,7 @@ int supply_restore(struct supply *s, const struct plan *plan, const struct shelf
 const struct supply_facing *supply_facing(const struct supply *s, const struct shelf *shelf,
                                           struct supply_place at)
 {
-    return &s->facings[shelf->plate_slots[at.plate]][at.facing];
+    return &s->facings[at.facing][shelf->plate_slots[at.plate]];
 }
 
 bool supply_next_task(const struct supply *s, const struct plan *plan, const struct shelf *shelf,
@@ -198,7 +196,7 @@ int32_t supply_alerts(const struct supply *s, const struct plan *plan, const str
 
     for (uint16_t i = 0; i < plan->plates_n; i++)
         for (uint8_t j = 0; j < plan->plates[i].facings_n; j++) {
-            const struct supply_facing *f = &s->facings[shelf->plate_slots[i]][j];
+            const struct supply_facing *f = &s->facings[j][shelf->plate_slots[i]];
 
             n += (f->level_alert != 0) + (f->over_alert != 0);
         }
@@ -461,7 +459,7 @@ static struct at at_place(struct supply *s, const struct plan *plan, struct shel
                        .place = place,
                        .plate = &plan->plates[place.plate],
                        .plan_facing = &plan->plates[place.plate].facings[place.facing],
-                       .f = &s->facings[shelf->plate_slots[place.plate]][place.facing]};
+                       .f = &s->facings[place.facing][shelf->plate_slots[place.plate]]};
 }
 
 /* Units that left or came back count for the rate; what was filled in, for the task. */
@@ -480,7 +478,7 @@ static void note_movement(struct supply *s, const struct plan *plan, const struc
         place.facing++;
     if (place.facing == plan->plates[place.plate].facings_n)
         return;
-    f = &s->facings[shelf->plate_slots[place.plate]][place.facing];
+    f = &s->facings[place.facing][shelf->plate_slots[place.plate]];
     if (strcmp(e->cause, "restock") == 0 && f->task.state != TASK_NONE) {
         f->task.moved += e->delta;
         f->dirty = true;

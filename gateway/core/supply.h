@@ -49,9 +49,10 @@ struct supply_facing {
     struct supply_task task;
 };
 
-/** State by the shelf's plate slot. About 900 kB. */
+/** State by the shelf's plate slot. About 700 kB, of which a store touches what its facings need: all first
+ * facings come before all second ones, because most plates have few. */
 struct supply {
-    struct supply_facing facings[PLATES_MAX][PLATE_FACINGS_MAX];
+    struct supply_facing facings[PLATE_FACINGS_MAX][PLATES_MAX];
     int64_t due_us;
     int64_t started_us; /**< the first plan: before, nothing was measured */
     bool started;

@@ -10,6 +10,10 @@
 #define DB_SCHEMA_VERSION 5
 #define DB_MAX_PAGES      131072    /* of 4 KiB = 512 MB: the offline bound of design section 10 */
 #define DB_JOURNAL_SIZE   "4194304" /* what the WAL shrinks to after a burst */
+/* Rows are written once and read once, in order: pages that were used are worth little, and two megabytes of them,
+ * SQLite's default, are a third of what the daemon may have. A transaction may still change as many pages as
+ * with the default before it has to write some of them twice. */
+#define DB_PAGE_CACHE "PRAGMA cache_size=-256;PRAGMA cache_spill=500"
 
 static const char SCHEMA[] =
     "CREATE TABLE meta(gateway TEXT NOT NULL,epoch TEXT NOT NULL,prev_epoch TEXT NOT NULL,"
@@ -214,6 +218,7 @@ static int open_checked(struct db_file *f, const char *gateway, const char *prev
         (rc = db_exec(f->sql, "PRAGMA journal_mode=WAL")) != 0 ||
         (rc = db_exec(f->sql, "PRAGMA synchronous=FULL")) != 0 ||
         (rc = db_exec(f->sql, "PRAGMA secure_delete=ON")) != 0 ||
+        (rc = db_exec(f->sql, DB_PAGE_CACHE)) != 0 ||
         (rc = db_exec(f->sql, "PRAGMA journal_size_limit=" DB_JOURNAL_SIZE)) != 0 ||
         (rc = db_exec(f->sql, pages)) != 0 || (rc = check_integrity(f)) != 0 ||
         (rc = db_read_int(f->sql, "PRAGMA user_version", &version)) != 0)

@@ -6,10 +6,11 @@
 #include <string.h>
 
 /* Hours of a busy store, at most about 16 MB. */
-#define WAITING_MAX 16384
-#define URGENT_US   (50 * NOREN_US_PER_MS)
-#define STOCK_US    (250 * NOREN_US_PER_MS)
-#define LAZY_US     (5 * NOREN_US_PER_S)
+#define WAITING_MAX  16384
+#define RECORDS_KEPT 64 /* room that stays between commits */
+#define URGENT_US    (50 * NOREN_US_PER_MS)
+#define STOCK_US     (250 * NOREN_US_PER_MS)
+#define LAZY_US      (5 * NOREN_US_PER_S)
 
 void db_wait_init(struct db_waiting *w)
 {
@@ -83,7 +84,7 @@ void db_wait_record(struct db_waiting *w, const struct record *r)
         }
     }
     if (w->records_n == w->records_cap) {
-        size_t cap = w->records_cap == 0 ? 64 : 2 * w->records_cap;
+        size_t cap = w->records_cap == 0 ? RECORDS_KEPT : 2 * w->records_cap;
         struct record *grown = realloc(w->records, cap * sizeof(*grown));
 
         if (grown == NULL)
@@ -124,6 +125,11 @@ void db_wait_clear(struct db_waiting *w)
     w->n = 0;
     w->records_n = 0;
     w->lost_first = w->lost_last = 0;
+    if (w->records_cap > RECORDS_KEPT) { /* a burst's room is not kept for the next one */
+        free(w->records);
+        w->records = NULL;
+        w->records_cap = 0;
+    }
 }
 
 void db_wait_free(struct db_waiting *w)

@@ -199,6 +199,18 @@ void engine_second(struct engine *e)
     count_crowd(e, clock_boot_us());
 }
 
+/* Gives back the pages that hold nothing but zeros: they read as zeros again, and cost memory only when something
+ * is written there. State and plan have the size of the largest store; most stores use a part of it. */
+static void give_back_zeros(void *memory, size_t size)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), first = (page - (uintptr_t)memory % page) % page;
+    uint8_t *p = memory;
+
+    for (size_t i = first; i + page <= size; i += page)
+        if (p[i] == 0 && memcmp(p + i, p + i + 1, page - 1) == 0)
+            (void)madvise(p + i, page, MADV_DONTNEED);
+}
+
 void engine_clock(struct engine *e, int64_t now_us)
 {
     struct obs o = {.kind = OBS_CLOCK, .t_us = now_us};
@@ -208,6 +220,8 @@ void engine_clock(struct engine *e, int64_t now_us)
     e->quality = o.u.clock.quality;
     db_set_clock(e->db, o.u.clock.utc_us - now_us, o.u.clock.quality);
     radio_clock(&e->radio, o.u.clock.utc_us, o.u.clock.quality);
+    if (e->radio.members.memory != NULL) /* keys of a day that is over */
+        give_back_zeros(e->radio.members.memory, members_size(e->radio.members.capacity));
     engine_feed(e, &o);
 }
 
@@ -242,18 +256,6 @@ void engine_clear_alert(struct engine *e, const char *alert_id, const char *kind
 }
 
 /* --- plan in force ------------------------------------------------------------------------------ */
-
-/* Gives back the pages that hold nothing but zeros: they read as zeros again, and cost memory only when something
- * is written there. State and plan have the size of the largest store; most stores use a part of it. */
-static void give_back_zeros(void *memory, size_t size)
-{
-    size_t page = (size_t)sysconf(_SC_PAGESIZE), first = (page - (uintptr_t)memory % page) % page;
-    uint8_t *p = memory;
-
-    for (size_t i = first; i + page <= size; i += page)
-        if (p[i] == 0 && memcmp(p + i, p + i + 1, page - 1) == 0)
-            (void)madvise(p + i, page, MADV_DONTNEED);
-}
 
 void engine_set_plan(struct engine *e, struct engine_plan *plan, int64_t now_us)
 {

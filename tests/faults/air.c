@@ -24,7 +24,7 @@
 
 #include "faults/phone.h"
 
-#define TOLD_MAX 32
+#define TOLD_MAX 320
 #define TURN_MS  200
 
 struct told {

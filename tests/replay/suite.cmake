@@ -8,3 +8,13 @@ if(NOT NOREN_E2E AND NOT NOREN_FUZZ)
         set_tests_properties(replay-${name} PROPERTIES LABELS replay TIMEOUT 300)
     endforeach()
 endif()
+
+# Hours of counts that are made up for the test: creep, warmth and thieves take hours to be told apart.
+if(NOREN_E2E)
+    foreach(run "8 240 3" "10 240 5" "80 20 7")
+        separate_arguments(words UNIX_COMMAND "${run}")
+        list(GET words 0 rate)
+        add_test(NAME replay-hours-${rate} COMMAND node ${CMAKE_CURRENT_SOURCE_DIR}/replay/hours.mjs $<TARGET_FILE:norenctl> ${words})
+        set_tests_properties(replay-hours-${rate} PROPERTIES LABELS replay TIMEOUT 600)
+    endforeach()
+endif()

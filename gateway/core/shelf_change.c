@@ -350,15 +350,9 @@ void shelf_settle(const struct shelf_at *at)
     /* A hand weighs something, it never makes a plate lighter: what was lost is believed sooner. */
     bool still = w->calm || hangs(w, delta_mg) || delta_mg < 0;
 
-    if (at->plate->tare_wanted || shelf_may_be_bent(at, delta_mg) ||
+    if (at->plate->tare_wanted || shelf_rests_bent(at, delta_mg + at->plate->bend_mg) ||
         (at->plate->bend_mg != 0 && !at->plate->bend_guessed && shelf_is_bend_alone(at, delta_mg)))
         return;
-    /* Beside a hand that rests, light goods cannot be told from the bend, however well the sum fits. */
-    if (at->unit_mg <= SHELF_BEND_MG && at->plate->bend_mg == 0 && shelf_neighbour_bends(at, 0) &&
-        at->now_us - w->away_us < BENT_MAX_US) {
-        shelf_claim(at);
-        return;
-    }
     if (w->calm && at->now_us - w->calm_since_us < rest_us)
         rest_us = at->now_us - w->calm_since_us;
     if (count.verdict == COUNT_SURE && still &&

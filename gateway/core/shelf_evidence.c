@@ -13,6 +13,9 @@
 #define BEND_AFTER_US (NOREN_US_PER_S * 7 / 10)
 #define BEND_ONE_MG   (18 * NOREN_MG_PER_G) /* by one neighbour */
 #define BEND_SHARE    16                    /* of its force at most */
+#define BEND_LEAST_MG (NOREN_MG_PER_G / 2)  /* nobody presses */
+#define BEND_SIGMAS   3                     /* of a resting level at most */
+#define BENT_MAX_US   (60 * NOREN_US_PER_S) /* longer than this nobody leans on a neighbour */
 #define PLACE_SPAN_MM 100.0                 /* cells nearer to each other tell no places */
 
 /* The plate's reference was taken from the load that rests now. */
@@ -87,13 +90,23 @@ struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests
     return count_judge(at->plan_plate, &seen);
 }
 
+struct bend_range {
+    int64_t low_mg, high_mg;
+};
+
+static bool is_felt(const struct shelf_at *at, const struct shelf_plate *p)
+{
+    return p->weigh.settled && p->weigh.has_ref && p->alert == 0 &&
+           at->now_us - p->seen_us <= NOREN_US_PER_S;
+}
+
 static bool bends_us(const struct shelf_at *at, uint16_t index, int64_t delta_mg)
 {
     const struct shelf_plate *p = &at->s->plates[at->s->plate_slots[index]];
     const struct weigh *w = &p->weigh;
     int64_t force_mg = w->moved_mg < 0 ? -w->moved_mg : w->moved_mg;
 
-    if (!w->settled || !w->has_ref || p->alert != 0 || at->now_us - p->seen_us > NOREN_US_PER_S)
+    if (!is_felt(at, p))
         return false;
     /* Also where it is no change: a hand of 300 g is little beside goods of a kilogram. */
     if (delta_mg > 0 && force_mg >= BEND_TIMES * delta_mg)
@@ -131,29 +144,52 @@ bool shelf_neighbour_bends(const struct shelf_at *at, int64_t size_mg)
     return false;
 }
 
-int64_t shelf_bend_room_mg(const struct shelf_at *at)
+/* By so much may neighbours bend this plate now, each as far as what it feels beyond its own goods can. */
+static struct bend_range bend_range(const struct shelf_at *at)
 {
     uint16_t near[PLATE_NEIGHBOURS_MAX];
-    int64_t room_mg = 0;
+    struct bend_range range = {0, 0};
 
     for (uint8_t n = beside(at, near); n > 0; n--) {
-        const struct weigh *w = &at->s->plates[at->s->plate_slots[near[n - 1]]].weigh;
+        const struct shelf_plate *p = &at->s->plates[at->s->plate_slots[near[n - 1]]];
+        const struct weigh *w = &p->weigh;
+        int64_t bend_mg = w->moved_mg / BEND_SHARE;
 
-        if (!bends_us(at, near[n - 1], 0) || !w->away || w->moved_mg <= 0)
+        if (!is_felt(at, p) || (w->away && w->calm))
             continue;
-        room_mg += w->moved_mg / BEND_SHARE < BEND_ONE_MG ? w->moved_mg / BEND_SHARE : BEND_ONE_MG;
+        if (bend_mg > 0)
+            range.high_mg += bend_mg < BEND_ONE_MG ? bend_mg : BEND_ONE_MG;
+        else
+            range.low_mg += bend_mg > -BEND_ONE_MG ? bend_mg : -BEND_ONE_MG;
     }
-    return room_mg;
+    return range;
 }
 
-/* Is this small change perhaps only a neighbour that bends under somebody's hand? Then it is over when the
- * neighbour rests. */
-bool shelf_may_be_bent(const struct shelf_at *at, int64_t delta_mg)
+int64_t shelf_bend_room_mg(const struct shelf_at *at)
 {
-    int64_t size_mg = delta_mg < 0 ? -delta_mg : delta_mg;
+    return bend_range(at).high_mg;
+}
+
+bool shelf_may_be_bent(const struct shelf_at *at, int64_t off_mg)
+{
+    int64_t size_mg = off_mg < 0 ? -off_mg : off_mg;
 
     return size_mg <= SHELF_BEND_MG && (at->now_us - at->plate->weigh.away_us < BEND_WAIT_US ||
                                         shelf_neighbour_bends(at, size_mg));
+}
+
+static bool explains(const struct shelf_at *at, struct bend_range range, int64_t off_mg)
+{
+    int64_t unsure_mg = BEND_SIGMAS * at->plate->weigh.sigma_mg;
+
+    return range.high_mg > range.low_mg && off_mg >= range.low_mg - unsure_mg &&
+           off_mg <= range.high_mg + unsure_mg;
+}
+
+bool shelf_rests_bent(const struct shelf_at *at, int64_t off_mg)
+{
+    return at->now_us - at->plate->weigh.away_us < BENT_MAX_US &&
+           explains(at, bend_range(at), off_mg);
 }
 
 /* The bend itself is as far from the reference as goods would be; without it nothing moved. */
@@ -163,25 +199,39 @@ bool shelf_is_bend_alone(const struct shelf_at *at, int64_t delta_mg)
                       weigh_reference_mg(&at->plate->weigh) + delta_mg);
 }
 
+/* The reference was taken under a bend that could only be guessed; the hands are gone. */
+static void correct_guess(const struct shelf_at *at, int64_t off_mg)
+{
+    struct shelf_plate *p = at->plate;
+
+    if (!p->weigh.calm || p->weigh.away || p->change != 0 || off_mg > SHELF_BEND_MG ||
+        off_mg < -SHELF_BEND_MG)
+        return;
+    p->bend_guessed = false;
+    weigh_set_reference(&p->weigh, p->weigh.level_mg, p->weigh.tracked_ug / 1000);
+    shelf_mark_cells(at);
+    shelf_save_plate(at);
+}
+
 void shelf_learn_bend(const struct shelf_at *at)
 {
     struct shelf_plate *p = at->plate;
+    struct bend_range range = bend_range(at);
     int64_t off_mg = p->weigh.level_mg - weigh_reference_mg(&p->weigh);
-    int64_t size_mg = off_mg < 0 ? -off_mg : off_mg;
+    int64_t apart_mg = range.high_mg - p->bend_room_mg;
 
-    if (!p->weigh.has_ref || (p->bend_mg == 0 && size_mg < 2 * NOREN_MG_PER_G))
+    if (!p->weigh.has_ref)
         return;
-    if (shelf_neighbour_bends(at, 0)) {
-        if (p->weigh.calm && p->change == 0 && size_mg <= SHELF_BEND_MG)
-            p->bend_mg = off_mg;
+    if (range.high_mg < BEND_LEAST_MG) {
+        p->bend_mg = 0;
+        if (p->bend_guessed)
+            correct_guess(at, off_mg);
         return;
     }
-    /* The reference may have been taken under a bend that could only be guessed. */
-    if (p->bend_guessed && p->weigh.calm && !p->weigh.away && p->change == 0) {
-        p->bend_guessed = false;
-        weigh_set_reference(&p->weigh, p->weigh.level_mg, p->weigh.tracked_ug / 1000);
-        shelf_mark_cells(at);
-        shelf_save_plate(at);
+    if (p->weigh.calm && p->change == 0 && explains(at, range, off_mg)) {
+        p->bend_mg = off_mg;
+        p->bend_room_mg = range.high_mg;
+    } else if (!p->bend_guessed && (apart_mg < 0 ? -apart_mg : apart_mg) > p->bend_room_mg / 4) {
+        p->bend_mg = 0; /* the hand presses otherwise now */
     }
-    p->bend_mg = 0;
 }

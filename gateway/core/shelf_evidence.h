@@ -27,6 +27,8 @@ int64_t shelf_bend_room_mg(const struct shelf_at *at);
 /** Is this small change perhaps only a neighbour that bends under somebody's hand? Then it is over when the
  * neighbour rests. */
 bool shelf_may_be_bent(const struct shelf_at *at, int64_t delta_mg);
+/** The load rests `off_mg` from its reference: can hands on the neighbours explain all of that? */
+bool shelf_rests_bent(const struct shelf_at *at, int64_t off_mg);
 /** The bend itself is as far from the reference as goods would be; without it nothing moved. */
 bool shelf_is_bend_alone(const struct shelf_at *at, int64_t delta_mg);
 /** Learns how far a hand that rests on a neighbour bends this plate, and forgets it when the hand is gone. */

@@ -90,9 +90,8 @@ struct shelf_plate {
     int64_t alert;      /**< number of the open sensor alert, 0: none */
     int64_t service_us; /**< somebody works on it until then at most; 0: nobody does */
     int64_t claim_us;
-    int64_t bend_mg;   /**< what a hand that rests on a neighbour does to this plate now */
-    int64_t bend_room_mg; /**< what it could have been at most by the hands that it was learnt under */
-    bool bend_guessed; /**< the reference was taken under a bend that nobody had measured */
+    int64_t bend_force_mg; /**< of the hands that weigh.bend_mg was learnt under */
+    bool bend_guessed;     /**< the reference was taken under a bend that nobody had measured */
     int64_t
         still_mg; /**< what lay there undisturbed last; drift makes it differ from the reference */
     bool still_known;

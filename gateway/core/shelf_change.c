@@ -100,11 +100,11 @@ static void close_change(const struct shelf_at *at)
 {
     struct weigh *w = &at->plate->weigh;
 
-    shelf_close_sweep(at, weigh_reference_mg(w) + at->plate->bend_mg - w->level_mg);
-    weigh_change_reference(w, w->level_mg - at->plate->bend_mg);
+    shelf_close_sweep(at, weigh_reference_mg(w) + w->bend_mg - w->level_mg);
+    weigh_change_reference(w, w->level_mg - w->bend_mg);
     shelf_mark_cells(at);
     at->plate->change = 0;
-    at->plate->still_mg = at->plate->weigh.level_mg - at->plate->bend_mg;
+    at->plate->still_mg = w->level_mg - w->bend_mg;
     at->plate->still_known = true;
     at->plate->drift_told = false;
     shelf_save_plate(at);
@@ -172,7 +172,6 @@ static void doubt_books(const struct shelf_at *at, const struct count_guess *boo
 /* Each product that moved is a change of its own: a change_id is settled once, with one product. */
 static void settle_count(const struct shelf_at *at, const struct count *count, int64_t delta_mg)
 {
-    int64_t room_mg = shelf_bend_room_mg(at);
     struct count_evidence seen = shelf_evidence(at, delta_mg, true);
     struct count_doubt doubts[PLATE_FACINGS_MAX];
 
@@ -189,11 +188,7 @@ static void settle_count(const struct shelf_at *at, const struct count *count, i
         delta_mg -= part_mg;
     }
     shelf_close_sweep(at, 0); /* what was counted was no sweep, or has ended it already */
-    /* What is left over beside somebody's hand is the bend, as far as that can be. */
-    if (at->plate->bend_mg == 0 && room_mg > 0) {
-        at->plate->bend_mg = delta_mg < 0 ? 0 : delta_mg < room_mg ? delta_mg : room_mg;
-        at->plate->bend_guessed = true;
-    }
+    shelf_guess_bend(at, delta_mg);
     close_change(at);
 }
 
@@ -258,7 +253,8 @@ void shelf_watch_still(const struct shelf_at *at)
         p->lesson.until_us = 0;
         return;
     }
-    if (w->away || !w->calm || !w->resting || p->bend_mg != 0 || shelf_neighbour_bends(at, 0)) {
+    if (w->away || !w->calm || !w->resting || p->weigh.bend_mg != 0 ||
+        shelf_neighbour_bends(at, 0)) {
         p->disturbed = true;
         if (w->away)
             p->lesson.until_us = 0;
@@ -344,14 +340,13 @@ static bool hangs(const struct weigh *w, int64_t delta_mg)
 void shelf_settle(const struct shelf_at *at)
 {
     struct weigh *w = &at->plate->weigh;
-    int64_t delta_mg = w->level_mg - weigh_reference_mg(w) - at->plate->bend_mg;
+    int64_t delta_mg = w->level_mg - weigh_reference_mg(w) - w->bend_mg;
     int64_t rest_us = at->now_us - w->rest_since_us;
     struct count count = shelf_judge(at, delta_mg, true);
     /* A hand weighs something, it never makes a plate lighter: what was lost is believed sooner. */
     bool still = w->calm || hangs(w, delta_mg) || delta_mg < 0;
 
-    if (at->plate->tare_wanted || shelf_rests_bent(at, delta_mg + at->plate->bend_mg) ||
-        (at->plate->bend_mg != 0 && !at->plate->bend_guessed && shelf_is_bend_alone(at, delta_mg)))
+    if (at->plate->tare_wanted || shelf_rests_bent(at, delta_mg))
         return;
     if (w->calm && at->now_us - w->calm_since_us < rest_us)
         rest_us = at->now_us - w->calm_since_us;

@@ -14,7 +14,8 @@
 #define BEND_ONE_MG   (18 * NOREN_MG_PER_G) /* by one neighbour */
 #define BEND_SHARE    16                    /* of its force at most */
 #define BEND_LEAST_MG (NOREN_MG_PER_G / 2)  /* nobody presses */
-#define BEND_SIGMAS   3                     /* of a resting level at most */
+#define BEND_SAME     0.25 /* a hand that presses otherwise bends otherwise; it sways by less */
+#define BEND_SIGMAS   3    /* of a resting level at most */
 #define BENT_MAX_US   (60 * NOREN_US_PER_S) /* longer than this nobody leans on a neighbour */
 #define PLACE_SPAN_MM 100.0                 /* cells nearer to each other tell no places */
 
@@ -48,50 +49,9 @@ static void find_place(const struct shelf_at *at, struct count_evidence *seen)
     seen->placed = seen->span_mm >= PLACE_SPAN_MM;
 }
 
-struct count_evidence shelf_evidence(const struct shelf_at *at, int64_t delta_mg, bool rests)
-{
-    struct count_evidence seen = {.delta_mg = delta_mg, .sigma_mg = at->plate->weigh.sigma_mg};
-
-    for (uint8_t i = 0; i < at->plan_plate->facings_n; i++) {
-        const struct shelf_facing *f = &at->plate->facings[i];
-        struct piece_mass piece = shelf_piece(at, i);
-
-        seen.unit_mg[i] = piece.mass_mg;
-        seen.unit_sd_mg[i] = piece.sd_mg;
-        seen.on_shelf[i] = f->counted ? f->on_shelf : -1;
-        seen.in_hand[i] = shelf_stock(at->s, at->plan_plate->facings[i].product)->in_hand;
-    }
-    if (rests)
-        seen.unsure_mg = (double)at->plate->weigh.level_sd_mg;
-    /* What came before, and was too little to be a change, is no part of this one. */
-    if (rests && at->plate->still_known && at->plate->weigh.away) {
-        double before_mg = (double)(at->plate->still_mg - weigh_reference_mg(&at->plate->weigh));
-
-        seen.delta_mg -= llround(before_mg);
-        seen.unsure_mg = hypot(seen.unsure_mg, before_mg / 2);
-    }
-    if (rests && at->plate->bend_mg == 0) {
-        int64_t room_mg = shelf_bend_room_mg(at); /* anything from nothing to this is as likely */
-
-        seen.delta_mg -= room_mg / 2;
-        seen.unsure_mg = hypot(seen.unsure_mg, (double)room_mg / EVEN_SD);
-    }
-    if (rests && at->plan_plate->facings_n > 1 && !at->plate->weigh.swings)
-        find_place(at, &seen);
-    if (rests)
-        seen.others = shelf_strays(at, seen.delta_mg);
-    return seen;
-}
-
-struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests)
-{
-    struct count_evidence seen = shelf_evidence(at, delta_mg, rests);
-
-    return count_judge(at->plan_plate, &seen);
-}
-
 struct bend_range {
     int64_t low_mg, high_mg;
+    int64_t force_mg; /* of all hands that press */
 };
 
 static bool is_felt(const struct shelf_at *at, const struct shelf_plate *p)
@@ -148,7 +108,7 @@ bool shelf_neighbour_bends(const struct shelf_at *at, int64_t size_mg)
 static struct bend_range bend_range(const struct shelf_at *at)
 {
     uint16_t near[PLATE_NEIGHBOURS_MAX];
-    struct bend_range range = {0, 0};
+    struct bend_range range = {0, 0, 0};
 
     for (uint8_t n = beside(at, near); n > 0; n--) {
         const struct shelf_plate *p = &at->s->plates[at->s->plate_slots[near[n - 1]]];
@@ -157,17 +117,58 @@ static struct bend_range bend_range(const struct shelf_at *at)
 
         if (!is_felt(at, p) || (w->away && w->calm))
             continue;
-        if (bend_mg > 0)
+        if (bend_mg > 0) {
             range.high_mg += bend_mg < BEND_ONE_MG ? bend_mg : BEND_ONE_MG;
-        else
+            range.force_mg += w->moved_mg;
+        } else
             range.low_mg += bend_mg > -BEND_ONE_MG ? bend_mg : -BEND_ONE_MG;
     }
     return range;
 }
 
-int64_t shelf_bend_room_mg(const struct shelf_at *at)
+struct count_evidence shelf_evidence(const struct shelf_at *at, int64_t delta_mg, bool rests)
 {
-    return bend_range(at).high_mg;
+    struct count_evidence seen = {.delta_mg = delta_mg, .sigma_mg = at->plate->weigh.sigma_mg};
+
+    for (uint8_t i = 0; i < at->plan_plate->facings_n; i++) {
+        const struct shelf_facing *f = &at->plate->facings[i];
+        struct piece_mass piece = shelf_piece(at, i);
+
+        seen.unit_mg[i] = piece.mass_mg;
+        seen.unit_sd_mg[i] = piece.sd_mg;
+        seen.on_shelf[i] = f->counted ? f->on_shelf : -1;
+        seen.in_hand[i] = shelf_stock(at->s, at->plan_plate->facings[i].product)->in_hand;
+    }
+    if (rests)
+        seen.unsure_mg = (double)at->plate->weigh.level_sd_mg;
+    /* What came before, and was too little to be a change, is no part of this one. */
+    if (rests && at->plate->still_known && at->plate->weigh.away) {
+        double before_mg = (double)(at->plate->still_mg - weigh_reference_mg(&at->plate->weigh));
+
+        seen.delta_mg -= llround(before_mg);
+        seen.unsure_mg = hypot(seen.unsure_mg, before_mg / 2);
+    }
+    if (rests && at->plate->weigh.bend_mg != 0) {
+        seen.unsure_mg =
+            hypot(seen.unsure_mg, (double)at->plate->weigh.bend_mg * BEND_SAME / EVEN_SD);
+    } else if (rests) {
+        int64_t room_mg = bend_range(at).high_mg; /* anything from nothing to this is as likely */
+
+        seen.delta_mg -= room_mg / 2;
+        seen.unsure_mg = hypot(seen.unsure_mg, (double)room_mg / EVEN_SD);
+    }
+    if (rests && at->plan_plate->facings_n > 1 && !at->plate->weigh.swings)
+        find_place(at, &seen);
+    if (rests)
+        seen.others = shelf_strays(at, seen.delta_mg);
+    return seen;
+}
+
+struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests)
+{
+    struct count_evidence seen = shelf_evidence(at, delta_mg, rests);
+
+    return count_judge(at->plan_plate, &seen);
 }
 
 bool shelf_may_be_bent(const struct shelf_at *at, int64_t off_mg)
@@ -186,17 +187,10 @@ static bool explains(const struct shelf_at *at, struct bend_range range, int64_t
            off_mg <= range.high_mg + unsure_mg;
 }
 
-bool shelf_rests_bent(const struct shelf_at *at, int64_t off_mg)
+bool shelf_rests_bent(const struct shelf_at *at, int64_t delta_mg)
 {
-    return at->now_us - at->plate->weigh.away_us < BENT_MAX_US &&
-           explains(at, bend_range(at), off_mg);
-}
-
-/* The bend itself is as far from the reference as goods would be; without it nothing moved. */
-bool shelf_is_bend_alone(const struct shelf_at *at, int64_t delta_mg)
-{
-    return weigh_same(&at->plate->weigh, at->unit_mg,
-                      weigh_reference_mg(&at->plate->weigh) + delta_mg);
+    return at->plate->weigh.bend_mg == 0 && at->now_us - at->plate->weigh.away_us < BENT_MAX_US &&
+           explains(at, bend_range(at), delta_mg);
 }
 
 /* The reference was taken under a bend that could only be guessed; the hands are gone. */
@@ -213,25 +207,35 @@ static void correct_guess(const struct shelf_at *at, int64_t off_mg)
     shelf_save_plate(at);
 }
 
+void shelf_guess_bend(const struct shelf_at *at, int64_t left_mg)
+{
+    struct shelf_plate *p = at->plate;
+    struct bend_range range = bend_range(at);
+
+    if (p->weigh.bend_mg != 0 || range.high_mg == 0)
+        return;
+    p->weigh.bend_mg = left_mg < 0 ? 0 : left_mg < range.high_mg ? left_mg : range.high_mg;
+    p->bend_force_mg = range.force_mg;
+    p->bend_guessed = true;
+}
+
 void shelf_learn_bend(const struct shelf_at *at)
 {
     struct shelf_plate *p = at->plate;
     struct bend_range range = bend_range(at);
     int64_t off_mg = p->weigh.level_mg - weigh_reference_mg(&p->weigh);
-    int64_t apart_mg = range.high_mg - p->bend_room_mg;
 
     if (!p->weigh.has_ref)
         return;
     if (range.high_mg < BEND_LEAST_MG) {
-        p->bend_mg = 0;
+        p->weigh.bend_mg = 0;
         if (p->bend_guessed)
             correct_guess(at, off_mg);
-        return;
-    }
-    if (p->weigh.calm && p->change == 0 && explains(at, range, off_mg)) {
-        p->bend_mg = off_mg;
-        p->bend_room_mg = range.high_mg;
-    } else if (!p->bend_guessed && (apart_mg < 0 ? -apart_mg : apart_mg) > p->bend_room_mg / 4) {
-        p->bend_mg = 0; /* the hand presses otherwise now */
+    } else if (p->weigh.calm && p->change == 0 && explains(at, range, off_mg)) {
+        p->weigh.bend_mg = off_mg;
+        p->bend_force_mg = range.force_mg;
+    } else if (fabs((double)(range.force_mg - p->bend_force_mg)) >
+               BEND_SAME * (double)p->bend_force_mg) {
+        p->weigh.bend_mg = 0;
     }
 }

@@ -22,15 +22,14 @@ struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests
 
 /** Is a neighbour being touched, so that `size_mg` here may come from there? */
 bool shelf_neighbour_bends(const struct shelf_at *at, int64_t size_mg);
-/** How much of a change at rest hands on the neighbours can explain: 0 to this. */
-int64_t shelf_bend_room_mg(const struct shelf_at *at);
 /** Is this small change perhaps only a neighbour that bends under somebody's hand? Then it is over when the
  * neighbour rests. */
 bool shelf_may_be_bent(const struct shelf_at *at, int64_t delta_mg);
-/** The load rests `off_mg` from its reference: can hands on the neighbours explain all of that? */
-bool shelf_rests_bent(const struct shelf_at *at, int64_t off_mg);
-/** The bend itself is as far from the reference as goods would be; without it nothing moved. */
-bool shelf_is_bend_alone(const struct shelf_at *at, int64_t delta_mg);
+/** The load rests `delta_mg` from where it is expected: can hands on the neighbours explain all of that? Not when
+ * it is known how far they bend this plate: that is expected. */
+bool shelf_rests_bent(const struct shelf_at *at, int64_t delta_mg);
+/** A change was counted beside somebody's hand: what is left over is the bend, as far as that can be. */
+void shelf_guess_bend(const struct shelf_at *at, int64_t left_mg);
 /** Learns how far a hand that rests on a neighbour bends this plate, and forgets it when the hand is gone. */
 void shelf_learn_bend(const struct shelf_at *at);
 

@@ -28,7 +28,7 @@ void shelf_begin_lesson(const struct shelf_at *at, const struct count *count)
     p->lesson = (struct shelf_lesson){.until_us = 0};
     if (count->verdict != COUNT_SURE || count->poor || count->parts_n != 1 || g->quantity != -1 ||
         g->posterior_pm < SURE_PM || !p->facings[g->facing].counted ||
-        p->facings[g->facing].on_shelf < 1 || !p->still_known || p->bend_mg != 0 ||
+        p->facings[g->facing].on_shelf < 1 || !p->still_known || p->weigh.bend_mg != 0 ||
         p->stray.quantity != 0)
         return;
     p->lesson = (struct shelf_lesson){

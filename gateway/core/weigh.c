@@ -51,7 +51,7 @@
 #define CREEP_SLOW_S  300.0
 #define CREEP_SEEN_UG 100000.0              /* less cannot be seen */
 #define CREEP_OVER_UG 100000.0              /* a tenth of a gram: nobody asks for the rest */
-#define STUCK_US      (30 * NOREN_US_PER_S) /* away this long without rest: the noise itself grew */
+#define STUCK_US      (60 * NOREN_US_PER_S) /* away this long without rest: the noise itself grew */
 
 /* Newest first. */
 struct window {
@@ -137,7 +137,12 @@ static int64_t of_creep(int64_t crept, int64_t off)
     return magnitude(off) < magnitude(crept) ? off : crept;
 }
 
-/* A distance from the reference, without what creep explains of it. */
+static int64_t off_expected(const struct weigh *w, int64_t mass_mg)
+{
+    return mass_mg - weigh_reference_mg(w) - w->bend_mg;
+}
+
+/* A distance from what is expected, without what creep explains of it. */
 static int64_t without_creep(const struct weigh *w, int64_t off_mg)
 {
     return off_mg - of_creep(crept_ug(w, w->bin_closed_us) / 1000, off_mg);
@@ -181,7 +186,7 @@ void weigh_tare(struct weigh *w)
     swing_shift(&w->slow, -by);
     w->bin_sum_mg -= (int64_t)by * w->bin_n;
     w->rest_anchor_mg -= by;
-    w->level_mg = 0;
+    w->level_mg = w->bend_mg = 0;
     weigh_set_reference(w, 0, 0);
 }
 
@@ -208,7 +213,7 @@ static int64_t same_limit(const struct weigh *w, int64_t unit_mg)
 
 bool weigh_same(const struct weigh *w, int64_t unit_mg, int64_t mass_mg)
 {
-    return magnitude(without_creep(w, mass_mg - weigh_reference_mg(w))) <= same_limit(w, unit_mg);
+    return magnitude(without_creep(w, off_expected(w, mass_mg))) <= same_limit(w, unit_mg);
 }
 
 /* Largest spread of a quiet window. The share of the unit mass lets heavy goods settle while they still ring
@@ -452,7 +457,7 @@ static void track(struct weigh *w, int64_t unit_mg, int64_t t_us)
     if (unit_mg > 0 && rate_ug_s > unit_mg * 5 / 6) /* 0.05 units a minute */
         rate_ug_s = unit_mg * 5 / 6;
     most = rate_ug_s * (dt_us > NOREN_US_PER_S ? NOREN_US_PER_S : dt_us) / NOREN_US_PER_S;
-    step = w->level_mg * 1000 - w->ref_ug;
+    step = (w->level_mg - w->bend_mg) * 1000 - w->ref_ug;
     if (step > most + larger(crept, 0))
         step = most + larger(crept, 0);
     if (step < -most - larger(-crept, 0))
@@ -531,7 +536,7 @@ static enum weigh_signal watch_reference(struct weigh *w, int64_t unit_mg, int64
         int64_t middle_mg =
             w->swings ? w->swing.level_mg : swing_mean(&w->slow, (uint32_t)w->swing.period_ms);
 
-        w->moved_mg = middle_mg - weigh_reference_mg(w);
+        w->moved_mg = off_expected(w, middle_mg);
         limit_mg += w->swings ? 0 : w->swing.amplitude_mg / 4;
     }
     if (magnitude(without_creep(w, w->moved_mg)) > limit_mg) {
@@ -568,7 +573,7 @@ enum weigh_signal weigh_sample(struct weigh *w, int64_t unit_mg, int64_t t_us, i
         return WEIGH_NOTHING;
 
     look_for_swing(w, unit_mg, t_us);
-    w->moved_mg = median(win.mass_mg, win.quick_n) - weigh_reference_mg(w);
+    w->moved_mg = off_expected(w, median(win.mass_mg, win.quick_n));
     if (!w->away)
         return watch_reference(w, unit_mg, t_us);
     if (!w->resting && !w->swings)

@@ -18,7 +18,7 @@
 enum weigh_signal {
     WEIGH_NOTHING, /**< nothing new, or not enough samples yet */
     WEIGH_FIRST,   /**< first quiet value since the start or a fault: level_mg */
-    WEIGH_MOVED,   /**< away from the reference and not (yet) quiet: moved_mg from the reference */
+    WEIGH_MOVED,   /**< away from the reference and not (yet) quiet: moved_mg */
     WEIGH_REST, /**< away from the reference, and quiet since rest_since_us or `swings`: level_mg */
     WEIGH_BACK, /**< was away, is quiet at the reference again, or swings about it */
 };
@@ -61,7 +61,10 @@ struct weigh {
     int64_t sigma_mg;    /**< learnt noise of thinned samples */
     int64_t level_mg;    /**< mean over the newest half second, or the middle of the swing */
     int64_t level_sd_mg; /**< what the swing leaves unsure of it; 0 at rest */
-    int64_t moved_mg;    /**< newest quick estimate of the distance from the reference */
+    int64_t moved_mg;    /**< newest quick estimate of the distance from what is expected */
+    int64_t
+        bend_mg; /**< what hands beside the plate do to it now, as far as that is known: the load is
+                            expected at the reference and this */
     int64_t rest_anchor_mg;
     int64_t rest_since_us;
     int64_t calm_since_us;
@@ -93,7 +96,7 @@ void weigh_agree(struct weigh *w);
  * caller subtracts level_mg from later samples. */
 void weigh_tare(struct weigh *w);
 
-/** A quiet load at `mass_mg` this near the reference is the same load. */
+/** A quiet load at `mass_mg` this near what is expected is the same load. */
 bool weigh_same(const struct weigh *w, int64_t unit_mg, int64_t mass_mg);
 
 /** One sample. `unit_mg` is the mass of the lightest product on the plate, 0 when there is none. */

@@ -253,8 +253,7 @@ void shelf_watch_still(const struct shelf_at *at)
         p->lesson.until_us = 0;
         return;
     }
-    if (w->away || !w->calm || !w->resting || p->weigh.bend_mg != 0 ||
-        shelf_neighbour_bends(at, 0)) {
+    if (w->away || !w->calm || !w->resting || p->weigh.bend_mg != 0 || shelf_neighbour_bends(at)) {
         p->disturbed = true;
         if (w->away)
             p->lesson.until_us = 0;
@@ -359,7 +358,7 @@ void shelf_settle(const struct shelf_at *at)
     else if ((count.verdict == COUNT_UNKNOWN || count.other_pm >= OTHER_SURE_PM) && still &&
              rest_us >= ODD_US && shelf_settle_stray(at, delta_mg))
         close_change(at);
-    else if (count.verdict != COUNT_SURE && shelf_neighbour_bends(at, 0) &&
+    else if (count.verdict != COUNT_SURE && shelf_neighbour_bends(at) &&
              at->now_us - w->away_us < BENT_MAX_US)
         shelf_claim(at); /* perhaps a pick, and somebody holds on to the plate beside it */
     else if (count.verdict != COUNT_SURE && w->calm &&

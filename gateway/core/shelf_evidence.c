@@ -6,8 +6,7 @@
 #include "core/shelf_odd.h"
 #include "core/shelf_piece.h"
 
-#define BEND_TIMES 8 /* what bends us is felt by the neighbour so many times stronger at least */
-#define EVEN_SD    3.4641016 /* width of an even distribution over its standard deviation */
+#define EVEN_SD 3.4641016 /* width of an even distribution over its standard deviation */
 /* The neighbour's own quick path sees it as late as ours, and its plate rings after the hand is gone. */
 #define BEND_WAIT_US  (NOREN_US_PER_S / 8)
 #define BEND_AFTER_US (NOREN_US_PER_S * 7 / 10)
@@ -60,17 +59,13 @@ static bool is_felt(const struct shelf_at *at, const struct shelf_plate *p)
            at->now_us - p->seen_us <= NOREN_US_PER_S;
 }
 
-static bool bends_us(const struct shelf_at *at, uint16_t index, int64_t delta_mg)
+static bool bends_us(const struct shelf_at *at, uint16_t index)
 {
     const struct shelf_plate *p = &at->s->plates[at->s->plate_slots[index]];
     const struct weigh *w = &p->weigh;
-    int64_t force_mg = w->moved_mg < 0 ? -w->moved_mg : w->moved_mg;
 
     if (!is_felt(at, p))
         return false;
-    /* Also where it is no change: a hand of 300 g is little beside goods of a kilogram. */
-    if (delta_mg > 0 && force_mg >= BEND_TIMES * delta_mg)
-        return true;
     if (w->away)
         return !w->calm;
     return !w->resting || at->now_us - w->rest_since_us < BEND_AFTER_US;
@@ -94,12 +89,12 @@ static uint8_t beside(const struct shelf_at *at, uint16_t ret[PLATE_NEIGHBOURS_M
     return n;
 }
 
-bool shelf_neighbour_bends(const struct shelf_at *at, int64_t size_mg)
+bool shelf_neighbour_bends(const struct shelf_at *at)
 {
     uint16_t near[PLATE_NEIGHBOURS_MAX];
 
     for (uint8_t n = beside(at, near); n > 0; n--)
-        if (bends_us(at, near[n - 1], size_mg))
+        if (bends_us(at, near[n - 1]))
             return true;
     return false;
 }
@@ -110,6 +105,7 @@ static struct bend_range bend_range(const struct shelf_at *at)
     uint16_t near[PLATE_NEIGHBOURS_MAX];
     struct bend_range range = {0, 0, 0};
 
+    /* Also where it is no change: a hand of 300 g is little beside goods of a kilogram. */
     for (uint8_t n = beside(at, near); n > 0; n--) {
         const struct shelf_plate *p = &at->s->plates[at->s->plate_slots[near[n - 1]]];
         const struct weigh *w = &p->weigh;
@@ -171,20 +167,21 @@ struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests
     return count_judge(at->plan_plate, &seen);
 }
 
-bool shelf_may_be_bent(const struct shelf_at *at, int64_t off_mg)
-{
-    int64_t size_mg = off_mg < 0 ? -off_mg : off_mg;
-
-    return size_mg <= SHELF_BEND_MG && (at->now_us - at->plate->weigh.away_us < BEND_WAIT_US ||
-                                        shelf_neighbour_bends(at, size_mg));
-}
-
 static bool explains(const struct shelf_at *at, struct bend_range range, int64_t off_mg)
 {
     int64_t unsure_mg = BEND_SIGMAS * at->plate->weigh.sigma_mg;
 
     return range.high_mg > range.low_mg && off_mg >= range.low_mg - unsure_mg &&
            off_mg <= range.high_mg + unsure_mg;
+}
+
+bool shelf_may_be_bent(const struct shelf_at *at, int64_t moved_mg)
+{
+    int64_t size_mg = moved_mg < 0 ? -moved_mg : moved_mg;
+
+    return size_mg <= SHELF_BEND_MG &&
+           (at->now_us - at->plate->weigh.away_us < BEND_WAIT_US || shelf_neighbour_bends(at) ||
+            explains(at, bend_range(at), moved_mg + at->plate->weigh.bend_mg));
 }
 
 bool shelf_rests_bent(const struct shelf_at *at, int64_t delta_mg)

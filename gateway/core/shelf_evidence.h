@@ -20,8 +20,8 @@ struct count_evidence shelf_evidence(const struct shelf_at *at, int64_t delta_mg
 /** What that makes of it. */
 struct count shelf_judge(const struct shelf_at *at, int64_t delta_mg, bool rests);
 
-/** Is a neighbour being touched, so that `size_mg` here may come from there? */
-bool shelf_neighbour_bends(const struct shelf_at *at, int64_t size_mg);
+/** Is a neighbour being touched? */
+bool shelf_neighbour_bends(const struct shelf_at *at);
 /** Is this small change perhaps only a neighbour that bends under somebody's hand? Then it is over when the
  * neighbour rests. */
 bool shelf_may_be_bent(const struct shelf_at *at, int64_t delta_mg);

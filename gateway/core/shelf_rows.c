@@ -16,15 +16,18 @@
 #define KEY_COMMAND     "command."
 #define KEY_SALE        "sale."
 #define PRODUCT_VERSION 2
-#define PLATE_FIELDS    17
-#define PLATE_VERSION   3 /* 1 knew no sweep; 1 and 2 had a noise, which is learnt anew */
-#define FACING_FIELDS   4
-#define CELL_FIELDS     9
-#define CELL_VERSION    2 /* 1 knew no warmth */
-#define GTIN_MAX        INT64_C(99999999999999)
-#define NOISE_SCALE     16
-#define PIECE_FIELDS    5
-#define PRODUCT_FIELDS  6 /* version 1 had no `owed` */
+#define PLATE_FIELDS    20
+#define PLATE_VERSION \
+    4 /* 1 knew no sweep; 1 and 2 had a noise, which is learnt anew; 4 knows creep */
+#define CREEP_MAX_MG   INT64_C(1000000000)
+#define CREEP_MAX_S    86400
+#define FACING_FIELDS  4
+#define CELL_FIELDS    9
+#define CELL_VERSION   2 /* 1 knew no warmth */
+#define GTIN_MAX       INT64_C(99999999999999)
+#define NOISE_SCALE    16
+#define PIECE_FIELDS   5
+#define PRODUCT_FIELDS 6 /* version 1 had no `owed` */
 
 struct shelf_at shelf_at(struct shelf *s, const struct plan *plan, uint16_t index, int64_t now_us,
                          struct batch *out)
@@ -141,6 +144,14 @@ void shelf_save_command(struct shelf *s, struct batch *out)
     save_id(out, KEY_COMMAND, slot, s->commands_n - 1, s->commands[slot]);
 }
 
+/* When nothing is expected the two times mean nothing; after a day there is nothing left to expect. */
+static int64_t creep_age_s(const struct weigh *w)
+{
+    int64_t age_s = (w->creep.seen_us - w->creep.began_us) / NOREN_US_PER_S;
+
+    return w->creep.most_ug == 0 ? 0 : age_s < CREEP_MAX_S ? age_s : CREEP_MAX_S;
+}
+
 void shelf_save_plate(const struct shelf_at *at)
 {
     struct shelf_plate *p = at->plate;
@@ -162,6 +173,9 @@ void shelf_save_plate(const struct shelf_at *at)
         p->sweep.facing,
         p->sweep.rev,
         p->sweep.quantity,
+        p->weigh.creep.most_ug / 1000,
+        p->weigh.creep.taken_ug / 1000,
+        creep_age_s(&p->weigh),
     };
 
     p->stored_mg = weigh_reference_mg(&p->weigh);
@@ -289,6 +303,7 @@ static int restore_plate(struct shelf *s, const struct plan *plan, const struct 
     int32_t rev = (int32_t)row_range(&row, 0, INT32_MAX);
     struct shelf_claim claim = read_claim(&row);
     struct shelf_sweep sweep = {.number = 0};
+    int64_t most_mg = 0, taken_mg = 0, age_s = 0;
     uint16_t index = plan_find_plate(plan, r->key);
     struct shelf_plate *p;
 
@@ -296,11 +311,18 @@ static int restore_plate(struct shelf *s, const struct plan *plan, const struct 
         row_i64(&row);
     if (version > 1)
         sweep = read_sweep(&row);
+    if (version > 3) {
+        most_mg = row_range(&row, -CREEP_MAX_MG, CREEP_MAX_MG);
+        taken_mg = row_range(&row, most_mg < 0 ? most_mg : 0, most_mg > 0 ? most_mg : 0);
+        age_s = row_range(&row, 0, CREEP_MAX_S);
+    }
     if (index == NO_INDEX || !row_done(&row))
         return -1;
     p = &s->plates[s->plate_slots[index]];
     if (has_ref)
         weigh_set_reference(&p->weigh, ref_mg, tracked_mg);
+    if (has_ref && most_mg != 0)
+        weigh_restore_creep(&p->weigh, most_mg, taken_mg, age_s * NOREN_US_PER_S);
     p->stored_mg = ref_mg;
     p->tare_mg = tare_mg;
     p->tare_wanted = tare_wanted;

@@ -2,6 +2,12 @@
  *
  * Decimal integers in the form of core/row.h, the first one the version: a row can be read by a person with
  * sqlite3 at a broken shelf, and a later version can read an earlier row.
+ *
+ * A restart loses, on purpose: the noise of a plate, a lesson and strays (learnt anew, or said in core/shelf.h), and
+ * of warmth the pairs that a line was fitted to. The line itself and what it has shifted are kept, so it holds as it is
+ * until there are ten new pairs each way. The first temperature after a long outage moves the shift at once by line x
+ * change; a plate that has found its first value before that (seconds) can show it as drift, or on goods of
+ * some tens of grams as a change. Creep is kept: without it plates with heavy goods beside light ones asked for counts.
  */
 #ifndef NOREN_CORE_SHELF_ROWS_H
 #define NOREN_CORE_SHELF_ROWS_H

@@ -124,6 +124,8 @@ static int64_t crept_ug(const struct weigh *w, int64_t t_us)
     double dt_s = (double)(t_us - w->creep.seen_us) / NOREN_US_PER_S;
     double constant_s = creep_age_s(w) > CREEP_FAST_S ? CREEP_SLOW_S : CREEP_FAST_S;
 
+    if (w->creep.most_ug != 0 && w->creep.dark)
+        return (int64_t)creep_left_ug(w);
     if (w->creep.most_ug == 0 || dt_s <= 0)
         return 0;
     return (int64_t)(creep_left_ug(w) * (1 - exp(-dt_s / constant_s)));
@@ -155,7 +157,17 @@ void weigh_change_reference(struct weigh *w, int64_t mass_mg)
     w->creep.most_ug = left_ug + (mass_mg - weigh_reference_mg(w)) * CREEP_PM;
     w->creep.began_us = w->creep.seen_us = now_us;
     w->creep.taken_ug = 0;
+    w->creep.dark = false;
     weigh_set_reference(w, mass_mg, 0);
+}
+
+void weigh_restore_creep(struct weigh *w, int64_t most_mg, int64_t taken_mg, int64_t age_us)
+{
+    w->creep.most_ug = most_mg * 1000;
+    w->creep.taken_ug = taken_mg * 1000;
+    w->creep.began_us = 0;
+    w->creep.seen_us = age_us;
+    w->creep.dark = true;
 }
 
 int64_t weigh_creep_mg(const struct weigh *w)
@@ -465,6 +477,10 @@ static void track(struct weigh *w, int64_t unit_mg, int64_t t_us)
     creep = w->tracked_ug + step;
     creep = (creep > 0) == (w->creep.most_ug > 0) ? of_creep(crept, creep)
                                                   : of_creep(-w->creep.taken_ug, creep);
+    if (w->creep.dark) { /* as if no time had passed: too much is expected rather than too little */
+        w->creep.began_us += t_us - w->creep.seen_us;
+        w->creep.dark = false;
+    }
     w->creep.seen_us = t_us;
     if (unit_mg > 0 && magnitude(w->tracked_ug + step - creep) > limit_ug) {
         w->drifted = true;

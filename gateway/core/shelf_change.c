@@ -11,7 +11,7 @@
 #include "core/shelf_say.h"
 
 #define CLAIM_US   (NOREN_US_PER_S / 2) /* provisional revisions are this far apart */
-#define CLAIM_REVS 5                    /* and at most so many: a hand in the shelf is no news */
+#define CLAIM_REVS 5 /* after so many only what is news: a hand in the shelf sways */
 /* What no product explains has to stay this long before it is believed: a hand that rests is gone by then,
  * and a lean that is quiet by chance is rarely a whole number of pieces. */
 #define UNKNOWN_US     (5 * NOREN_US_PER_S)
@@ -49,6 +49,23 @@ static bool same_claim(const struct shelf_claim *a, const struct shelf_claim *b)
     return a->kind == b->kind && a->quantity == b->quantity && strcmp(a->gtin, b->gtin) == 0;
 }
 
+/* For the moment it is where it was before: soon retracted, or more is to come. */
+static bool is_back(const struct shelf_plate *p, int64_t unit_mg)
+{
+    const struct weigh *w = &p->weigh;
+
+    return weigh_same(w, unit_mg, weigh_reference_mg(w) + w->bend_mg + w->moved_mg);
+}
+
+/* The hand that was claimed is gone, or goods went the other way. No hand sways by half of its force. */
+static bool is_news(const struct shelf_claim *now, const struct shelf_claim *was)
+{
+    bool halved = 2 * now->quantity<was->quantity, doubled = now->quantity> 2 * was->quantity;
+
+    return (now->kind == CLAIM_PICK) != (was->kind == CLAIM_PICK) ||
+           (strcmp(now->gtin, was->gtin) == 0 && (halved || doubled));
+}
+
 /* The load left its reference and moves: say so at once, as well as it can be told. */
 void shelf_claim(const struct shelf_at *at)
 {
@@ -62,11 +79,12 @@ void shelf_claim(const struct shelf_at *at)
     shelf_foresee_sweep(at);
     if (p->change == 0 && shelf_may_be_bent(at, p->weigh.moved_mg))
         return;
-    if (p->change != 0 && (at->now_us - p->claim_us < CLAIM_US || p->rev >= CLAIM_REVS))
+    if (p->change != 0 && (at->now_us - p->claim_us < CLAIM_US || is_back(p, at->unit_mg)))
         return;
     count = shelf_judge(at, p->weigh.moved_mg, false);
     claim = claim_of(at, &count.guesses[0]);
-    if (p->change != 0 && same_claim(&claim, &p->claim))
+    if (p->change != 0 &&
+        (same_claim(&claim, &p->claim) || (p->rev >= CLAIM_REVS && !is_news(&claim, &p->claim))))
         return;
     c = shelf_say_change(at, shelf_claim_event(claim.kind), STAGE_PROVISIONAL, p->weigh.moved_mg);
     snprintf(c->gtin, sizeof(c->gtin), "%s", claim.gtin);

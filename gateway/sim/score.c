@@ -6,12 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COUNT_US   (5 * NOREN_US_PER_S) /* before anybody comes */
-#define GROUP_US   (2 * NOREN_US_PER_S)
-#define BEFORE_US  (NOREN_US_PER_S / 2)
-#define PATIENCE_S 14.0
-#define AGREED_US  (30 * NOREN_US_PER_S)
-#define SLOW_US    (2 * NOREN_US_PER_S)
+#define COUNT_US      (5 * NOREN_US_PER_S) /* before anybody comes */
+#define GROUP_US      (2 * NOREN_US_PER_S)
+#define BEFORE_US     (NOREN_US_PER_S / 2)
+#define PATIENCE_S    14.0
+#define AGREED_US     (30 * NOREN_US_PER_S)
+#define SLOW_US       (2 * NOREN_US_PER_S)
+#define PROVISIONAL_S 0.8 /* at 80 SPS, 95 of 100 */
 
 static bool is_change(const struct event *e)
 {
@@ -354,11 +355,13 @@ void score_run(struct scorer *r, struct score *s, const struct trial_kind *kind,
 }
 
 /* The targets hold where every product can be told by weight; the rest is reported. */
-bool score_good(const struct trial_kind *kind, const struct score *s)
+bool score_good(const struct trial_kind *kind, int sps, struct score *s)
 {
     if (s->stray + s->stray_doubt > 0 && kind->visit_s == 0)
         return false;
     if (s->silent > 0 && kind->books)
+        return false;
+    if (sps >= 80 && part(s->provisional, s->provisional_n, 0.95) > PROVISIONAL_S && kind->named)
         return false;
     return !kind->named ||
            (percent(s->hits, s->hits + s->wrong + s->stray) >= 99.5 &&
@@ -382,7 +385,7 @@ void score_row(const struct trial_kind *kind, int sps, struct score *s)
         s->stray, s->stray_doubt, (double)(s->stray + s->stray_doubt) / s->plate_days,
         part(s->provisional, s->provisional_n, 0.5), part(s->provisional, s->provisional_n, 0.95),
         part(s->settled, s->settled_n, 0.5), part(s->settled, s->settled_n, 0.95), s->off,
-        s->silent, s->flags, s->facings, s->told, score_good(kind, s) ? "" : "  below target");
+        s->silent, s->flags, s->facings, s->told, score_good(kind, sps, s) ? "" : "  below target");
     (void)fflush(stdout);
 }
 
@@ -399,6 +402,6 @@ void score_json(const struct trial_kind *kind, int sps, struct score *s)
         s->wrong, s->stray + s->stray_doubt, (double)(s->stray + s->stray_doubt) / s->plate_days,
         part(s->provisional, s->provisional_n, 0.5), part(s->provisional, s->provisional_n, 0.95),
         part(s->settled, s->settled_n, 0.5), part(s->settled, s->settled_n, 0.95), s->off,
-        s->silent, s->flags, s->facings, s->told, score_good(kind, s) ? "true" : "false");
+        s->silent, s->flags, s->facings, s->told, score_good(kind, sps, s) ? "true" : "false");
     (void)fflush(stdout);
 }

@@ -66,7 +66,7 @@ struct scorer {
 void score_run(struct scorer *r, struct score *s, const struct trial_kind *kind, uint64_t from,
                uint64_t to, int sps, double minutes);
 /** The targets hold where every product can be told by weight; the rest is reported. */
-bool score_good(const struct trial_kind *kind, const struct score *s);
+bool score_good(const struct trial_kind *kind, int sps, struct score *s);
 /** The table: its head, a row; or the row as a line of JSON. */
 void score_head(void);
 void score_row(const struct trial_kind *kind, int sps, struct score *s);

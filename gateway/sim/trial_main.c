@@ -116,7 +116,7 @@ static bool run(const struct args *a, const struct trial_kind *kind, int sps)
         score_json(kind, sps, &s);
     else
         score_row(kind, sps, &s);
-    return score_good(kind, &s);
+    return score_good(kind, sps, &s);
 }
 
 int trial_main(int argc, char **argv)

@@ -1,5 +1,6 @@
-/* Plates of one rack bend each other: what a hand on one plate does to the books of the plate beside it. Two plates,
- * each fed with its own mass; the hand is on the first, and a share of its force reaches the second.
+/* Hands: what one that leans on a plate hides of what follows, and what one beside a plate does to its books, because
+ * plates of one rack bend each other. Two plates then, each fed with its own mass; the hand is on the first, and a share
+ * of its force reaches the second.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -180,9 +181,33 @@ static void a_bag_is_no_correction_of_a_guess(void **state)
     free(r);
 }
 
+/* A hand sways, and each of its revisions is worth less than the one before; but when it is gone and goods move, that
+ * is said at once and not only when the load has come to rest. */
+static void a_pick_after_leaning_is_claimed_at_once(void **state)
+{
+    struct rig *r = rig_new(80);
+    const struct event *claim = NULL;
+
+    (void)state;
+    world_step(&r->world, 0, 10 * 500000);
+    world_hand(&r->world, 5 * S, 12 * S, 6000000);
+    world_step(&r->world, 12500 * MS, -500000);
+    rig_run(r, 20 * S);
+    for (int i = r->log_n - 1; i >= 0; i--)
+        if (r->log[i].kind == EVENT_SHELF_PICK && r->log[i].t_us >= 12500 * MS &&
+            r->log[i].u.shelf_pick.change.stage == STAGE_PROVISIONAL)
+            claim = &r->log[i];
+    assert_non_null(claim);
+    assert_in_range(claim->t_us, 12500 * MS, 13300 * MS);
+    assert_int_equal(claim->u.shelf_pick.change.quantity, 1);
+    assert_int_equal(shelf_facing(&r->shop.shelf, 0, 0)->on_shelf, 9);
+    free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pick_after_leaning_is_claimed_at_once),
         cmocka_unit_test(a_hand_on_heavy_goods_is_no_change_beside_it),
         cmocka_unit_test(a_pick_beside_a_hand_is_settled),
         cmocka_unit_test(a_pick_as_the_hand_comes_is_settled),

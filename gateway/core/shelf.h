@@ -95,7 +95,11 @@ struct shelf_plate {
     int64_t
         still_mg; /**< what lay there undisturbed last; drift makes it differ from the reference */
     bool still_known;
-    bool disturbed; /**< not calm, or bent, since then */
+    bool disturbed;    /**< not calm, or bent, since then */
+    int64_t agreed_us; /**< when the newest change here was agreed upon; 0: none yet */
+    int64_t
+        agreed_mg; /**< how much came or went: the plates beside bend by a share of it, for good */
+    int32_t bent_pm; /**< the share that this plate was seen to bend by; 0: not at all */
     struct shelf_claim claim;
     int32_t rev;      /**< of the open change's next event */
     uint8_t fresh;    /**< bit i: cell i of the plate has reported since the last complete sample */

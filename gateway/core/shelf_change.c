@@ -118,7 +118,9 @@ static void close_change(const struct shelf_at *at)
 {
     struct weigh *w = &at->plate->weigh;
 
-    shelf_close_sweep(at, weigh_reference_mg(w) + w->bend_mg - w->level_mg);
+    at->plate->agreed_us = at->now_us;
+    at->plate->agreed_mg = w->level_mg - w->bend_mg - weigh_reference_mg(w);
+    shelf_close_sweep(at, -at->plate->agreed_mg);
     weigh_change_reference(w, w->level_mg - w->bend_mg);
     shelf_mark_cells(at);
     at->plate->change = 0;
@@ -261,6 +263,19 @@ static void look_for_swap(const struct shelf_at *at)
     settle_doubt(at, &count, step_mg);
 }
 
+/* The frame bends otherwise than before, under what came or went beside us: nothing moved here. */
+static void take_bend(const struct shelf_at *at, int64_t step_mg)
+{
+    struct weigh *w = &at->plate->weigh;
+
+    if (!shelf_learn_share(at, step_mg))
+        return;
+    shelf_retract(at);
+    weigh_set_reference(w, weigh_reference_mg(w) + step_mg, w->tracked_ug / 1000);
+    shelf_mark_cells(at);
+    shelf_save_plate(at);
+}
+
 void shelf_watch_still(const struct shelf_at *at)
 {
     struct shelf_plate *p = at->plate;
@@ -281,6 +296,8 @@ void shelf_watch_still(const struct shelf_at *at)
         return;
     if (p->disturbed && p->still_known && at->plan_plate->facings_n > 1)
         look_for_swap(at);
+    else if (p->disturbed && p->still_known && shelf_bent_by_goods(at, w->level_mg - p->still_mg))
+        take_bend(at, w->level_mg - p->still_mg);
     if (p->lesson.until_us != 0)
         shelf_end_lesson(at);
     p->disturbed = false;
@@ -373,6 +390,8 @@ void shelf_settle(const struct shelf_at *at)
         settle_count(at, &count, delta_mg);
     } else if (count.verdict == COUNT_UNKNOWN && still && settle_together(at, delta_mg))
         return;
+    else if (count.verdict != COUNT_SURE && w->calm && shelf_bent_by_goods(at, delta_mg))
+        take_bend(at, delta_mg);
     else if ((count.verdict == COUNT_UNKNOWN || count.other_pm >= OTHER_SURE_PM) && still &&
              rest_us >= ODD_US && shelf_settle_stray(at, delta_mg))
         close_change(at);

@@ -16,6 +16,7 @@
 #define BEND_SAME     0.25 /* a hand that presses otherwise bends otherwise; it sways by less */
 #define BEND_SIGMAS   3    /* of a resting level at most */
 #define BENT_MAX_US   (60 * NOREN_US_PER_S) /* longer than this nobody leans on a neighbour */
+#define BENT_NEWS_US  (10 * NOREN_US_PER_S) /* a plate has come to rest after what was beside it */
 #define PLACE_SPAN_MM 100.0                 /* cells nearer to each other tell no places */
 
 /* The plate's reference was taken from the load that rests now. */
@@ -122,6 +123,27 @@ static struct bend_range bend_range(const struct shelf_at *at)
     return range;
 }
 
+/* What came or went beside us lately, every plate by itself. */
+static int64_t goods_beside_mg(const struct shelf_at *at)
+{
+    uint16_t near[PLATE_NEIGHBOURS_MAX];
+    int64_t sum_mg = 0;
+
+    for (uint8_t n = beside(at, near); n > 0; n--) {
+        const struct shelf_plate *p = &at->s->plates[at->s->plate_slots[near[n - 1]]];
+
+        if (p->agreed_us != 0 && at->now_us - p->agreed_us < BENT_NEWS_US)
+            sum_mg += p->agreed_mg < 0 ? -p->agreed_mg : p->agreed_mg;
+    }
+    return sum_mg;
+}
+
+/* So much of that this plate has felt before. */
+static int64_t known_share_mg(const struct shelf_at *at)
+{
+    return goods_beside_mg(at) / 1000 * at->plate->bent_pm;
+}
+
 struct count_evidence shelf_evidence(const struct shelf_at *at, int64_t delta_mg, bool rests)
 {
     struct count_evidence seen = {.delta_mg = delta_mg, .sigma_mg = at->plate->weigh.sigma_mg};
@@ -153,6 +175,8 @@ struct count_evidence shelf_evidence(const struct shelf_at *at, int64_t delta_mg
         seen.delta_mg -= room_mg / 2;
         seen.unsure_mg = hypot(seen.unsure_mg, (double)room_mg / EVEN_SD);
     }
+    if (rests) /* to either side */
+        seen.unsure_mg = hypot(seen.unsure_mg, (double)known_share_mg(at));
     if (rests && at->plan_plate->facings_n > 1 && !at->plate->weigh.swings)
         find_place(at, &seen);
     if (rests)
@@ -188,6 +212,29 @@ bool shelf_rests_bent(const struct shelf_at *at, int64_t delta_mg)
 {
     return at->plate->weigh.bend_mg == 0 && at->now_us - at->plate->weigh.away_us < BENT_MAX_US &&
            explains(at, bend_range(at), delta_mg);
+}
+
+bool shelf_bent_by_goods(const struct shelf_at *at, int64_t step_mg)
+{
+    int64_t size_mg = step_mg < 0 ? -step_mg : step_mg, goods_mg = goods_beside_mg(at);
+
+    if (goods_mg == 0)
+        return false;
+    if (at->plate->weigh.away) /* as much as goods: only what this plate has shown before */
+        return size_mg <= 2 * known_share_mg(at);
+    return size_mg <= goods_mg / BEND_SHARE;
+}
+
+/* The largest share counts, and fades: two neighbours may pull to different sides. */
+bool shelf_learn_share(const struct shelf_at *at, int64_t step_mg)
+{
+    int64_t size_mg = step_mg < 0 ? -step_mg : step_mg, goods_mg = goods_beside_mg(at);
+    bool plain = goods_mg > 0 && size_mg > 3 * at->plate->weigh.sigma_mg;
+    int32_t seen_pm = plain ? (int32_t)(size_mg * 1000 / goods_mg) : 0;
+    int32_t *bent_pm = &at->plate->bent_pm;
+
+    *bent_pm = seen_pm > *bent_pm ? seen_pm : *bent_pm - (*bent_pm - seen_pm) / 32;
+    return plain;
 }
 
 /* The reference was taken under a bend that could only be guessed; the hands are gone. */

@@ -30,6 +30,12 @@ bool shelf_may_be_bent(const struct shelf_at *at, int64_t delta_mg);
 bool shelf_rests_bent(const struct shelf_at *at, int64_t delta_mg);
 /** A change was counted beside somebody's hand: what is left over is the bend, as far as that can be. */
 void shelf_guess_bend(const struct shelf_at *at, int64_t left_mg);
+/** May this step have come with goods that came or went beside us? A frame that bends under a hand bends under
+ * goods, and stays so until they go. */
+bool shelf_bent_by_goods(const struct shelf_at *at, int64_t step_mg);
+/** Such a step: learns the share of the goods beside it that this plate feels. Doubt about its later changes at the
+ * same time as theirs grows by it. True when the step is more than noise. */
+bool shelf_learn_share(const struct shelf_at *at, int64_t step_mg);
 /** Learns how far a hand that rests on a neighbour bends this plate, and forgets it when the hand is gone. */
 void shelf_learn_bend(const struct shelf_at *at);
 

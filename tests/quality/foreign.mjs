@@ -3,9 +3,10 @@
 //
 // Nothing here knows the gateway or its simulator. A plate is a mass on a damped spring that is integrated in small
 // steps, hung loads are real pendulums (the rope's force goes with twice the swing's frequency), hands push with a
-// trembling force, zero wanders and warms, cells creep, recordings have gaps, and stamps jitter.
+// trembling force, zero wanders and warms, cells creep, recordings have gaps, and stamps jitter. With `bends` plates share
+// a frame of twelve: whatever rests on one changes its two neighbours by up to 4 % of it, up or down, for as long.
 // usage:
-// foreign.mjs BIN_DIR pick|lean|stay|pendulum|gaps|cells RATE SEED PLATES MINUTES [PERCENT EXACT]
+// foreign.mjs BIN_DIR pick|lean|stay|pendulum|gaps|cells|bends RATE SEED PLATES MINUTES [PERCENT EXACT]
 // prints one line of JSON; exit status 1 when precision or recall is below PERCENT, or quantities below EXACT.
 // With VERBOSE=1 every change that was not answered as it should be.
 import { createReadStream, createWriteStream, mkdtempSync, rmSync, writeFileSync, openSync, closeSync } from 'node:fs';
@@ -48,6 +49,15 @@ function makePlate(i) {
             x_mm: cells === 1 ? 300 : Math.round((600 * c) / (cells - 1)) })),
         next: 8 + uniform(0, 20), acts: [],
     };
+}
+// By what the plates beside it bend this one, now: 10 to 16 g for a piece of the heavier goods.
+function bent(all, i) {
+    let g = 0;
+    if (kind !== 'bends') return g;
+    for (const j of [i - 1, i + 1])
+        if (j >= 0 && j < all.length && Math.floor(i / 12) === Math.floor(j / 12))
+            g += all[i].side * (all[j].x - all[j].full) * Math.min(0.04, all[i].bend / all[j].unit);
+    return g;
 }
 const load = (p) => p.units.reduce((a, b) => a + b, 0);
 
@@ -106,7 +116,8 @@ try {
     out.write(asCells ? 't_us,cell,counts\n' : 'note,t_us,plate,mass_mg\n');
     const steps = Math.max(1, Math.ceil(800 / rate)), dt = 1 / rate / steps;
     let lines = [], gap = 0;
-    for (const p of all) { p.x = load(p); p.creep = 0; }
+    for (const p of all) { p.x = p.full = load(p); p.creep = 0; }
+    if (kind === 'bends') for (const p of all) { p.bend = uniform(10, 16); p.side = uniform() < 0.5 ? -1 : 1; }
     for (let k = 1; k <= seconds * rate; k++) {
         const t = k / rate;
         if (kind === 'gaps' && t > gap) gap = t + uniform(20, 40); // half a second to six without a line
@@ -121,7 +132,7 @@ try {
             }
             p.creep += (load(p) * 0.0012 - p.creep) * (1 / rate / 150);
             p.walk += 0.02 * Math.sqrt(1 / rate) * gauss();
-            const g = p.x + p.creep + p.walk + p.warm * Math.sin((2 * Math.PI * t) / 7200 + p.phase) + p.noise * gauss();
+            const g = p.x + bent(all, all.indexOf(p)) + p.creep + p.walk + p.warm * Math.sin((2 * Math.PI * t) / 7200 + p.phase) + p.noise * gauss();
             if (silent) continue;
             const us = Math.round(t * 1e6 + uniform(-0.1, 0.1) * 1e6 / rate);
             if (asCells) {

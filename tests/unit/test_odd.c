@@ -86,6 +86,38 @@ static int64_t books(const struct rig *r, uint16_t plate, uint8_t facing)
     return shelf_facing(&r->shop.shelf, plate, facing)->on_shelf;
 }
 
+/* What rests on plate 0 bends plate 1 by 4 % of it, for as long as it rests there. */
+static void feed_bent(struct rig *r, int64_t t_us, int teas, int cans)
+{
+    feed(r, t_us, (double)teas * TEA, (double)cans * CAN + (teas - 10) * 0.04 * TEA, 0);
+}
+
+static void goods_that_leave_bend_the_plate_beside_them_and_are_no_change_there(void **state)
+{
+    struct rig *r = two_plates(false);
+    int64_t t_us = 20 * S;
+
+    (void)state;
+    feed_bent(r, t_us, 10, 20);
+    for (int teas = 9; teas >= 4; teas--) /* 105 g in all, most of a can */
+        feed_bent(r, t_us += 15 * S, teas, 20);
+    assert_int_equal(books(r, 0, 0), 4);
+    assert_int_equal(books(r, 1, 0), 20);
+    for (int i = 0; i < r->log_n; i++)
+        if (r->log[i].kind == EVENT_SHELF_PICK)
+            assert_string_equal(r->log[i].u.shelf_pick.change.plate, "p1");
+
+    feed_bent(r, t_us += 15 * S, 4, 19); /* a can goes all the same */
+    assert_int_equal(books(r, 1, 0), 19);
+    feed_bent(r, t_us + 15 * S, 10, 19); /* and all of the bend comes back at once */
+    assert_int_equal(books(r, 0, 0), 10);
+    assert_int_equal(books(r, 1, 0), 19);
+    assert_int_equal(rig_kind_count(r, 0, EVENT_SHELF_UNKNOWN), 0);
+    assert_int_equal(rig_kind_count(r, 0, EVENT_SHELF_AMBIGUOUS), 0);
+    assert_null(suggested(r, 0, "unknown_change"));
+    free(r);
+}
+
 static void goods_on_the_wrong_plate_are_misplaced(void **state)
 {
     struct rig *r = two_plates(false);
@@ -348,6 +380,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(goods_on_the_wrong_plate_are_misplaced),
+        cmocka_unit_test(goods_that_leave_bend_the_plate_beside_them_and_are_no_change_there),
         cmocka_unit_test(what_nobody_carries_is_not_misplaced),
         cmocka_unit_test(many_at_once_are_a_sweep),
         cmocka_unit_test(a_sweep_is_alarmed_at_once),

@@ -347,6 +347,11 @@ static bool settle_together(const struct shelf_at *at, int64_t delta_mg)
         settle_count(at, &here, delta_mg + off_mg);
         shelf_retract(&other);
         close_change(&other);
+        /* A guess, whose it was: it may as well have been the other plate's. */
+        shelf_suggest_recount(at, here.parts[0].facing,
+                              at->plate->facings[here.parts[0].facing].on_shelf, "two_plates");
+        if (other.plan_plate->facings_n > 0)
+            shelf_suggest_recount(&other, 0, other.plate->facings[0].on_shelf, "two_plates");
         return true;
     }
     return false;

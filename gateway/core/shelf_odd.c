@@ -345,7 +345,7 @@ static bool disagrees(const struct shelf_at *at)
     }
     off = fabs((double)at->plate->weigh.level_mg - books);
     room = (double)at->unit_mg / 2 + 2 * sqrt(variance) + books * CROSS_SPAN_PM / 1000 +
-           (double)CROSS_ZERO_MG + fabs((double)weigh_creep_mg(&at->plate->weigh));
+           (double)CROSS_ZERO_MG + fabs((double)creep_left_ug(&at->plate->weigh.creep) / 1000);
     return off > room;
 }
 

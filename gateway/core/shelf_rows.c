@@ -147,7 +147,7 @@ void shelf_save_command(struct shelf *s, struct batch *out)
 /* When nothing is expected the two times mean nothing; after a day there is nothing left to expect. */
 static int64_t creep_age_s(const struct weigh *w)
 {
-    int64_t age_s = (w->creep.seen_us - w->creep.began_us) / NOREN_US_PER_S;
+    int64_t age_s = creep_age_us(&w->creep) / NOREN_US_PER_S;
 
     return w->creep.most_ug == 0 ? 0 : age_s < CREEP_MAX_S ? age_s : CREEP_MAX_S;
 }
@@ -322,7 +322,7 @@ static int restore_plate(struct shelf *s, const struct plan *plan, const struct 
     if (has_ref)
         weigh_set_reference(&p->weigh, ref_mg, tracked_mg);
     if (has_ref && most_mg != 0)
-        weigh_restore_creep(&p->weigh, most_mg, taken_mg, age_s * NOREN_US_PER_S);
+        creep_restore(&p->weigh.creep, most_mg, taken_mg, age_s * NOREN_US_PER_S);
     p->stored_mg = ref_mg;
     p->tare_mg = tare_mg;
     p->tare_wanted = tare_wanted;

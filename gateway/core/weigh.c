@@ -44,13 +44,6 @@
 #define UNREST_SIGMAS 1.5
 #define UNREST_SHARE  0.6
 #define UNREST_US     (NOREN_US_PER_S / 2)
-/* A loaded cell goes on giving way for minutes: A x change x (1 - exp(-t / tau)), A and tau at the worst of what was
- * measured (reference shelf.md 3.6: 0.05..0.2 %, 60..300 s). */
-#define CREEP_PM      2
-#define CREEP_FAST_S  60.0
-#define CREEP_SLOW_S  300.0
-#define CREEP_SEEN_UG 100000.0              /* less cannot be seen */
-#define CREEP_OVER_UG 100000.0              /* a tenth of a gram: nobody asks for the rest */
 #define STUCK_US      (60 * NOREN_US_PER_S) /* away this long without rest: the noise itself grew */
 
 /* Newest first. */
@@ -99,46 +92,6 @@ void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg)
     w->swinging = w->swings;
 }
 
-static double creep_age_s(const struct weigh *w)
-{
-    return fmax((double)(w->creep.seen_us - w->creep.began_us) / NOREN_US_PER_S, 0);
-}
-
-/* What may yet come of it, as of when it was last looked at: no more than is left of the worst plate's; and later on
- * no more than the slowest plate has to come after what was seen. So warmth is told from it: it does not slow down. */
-static double creep_left_ug(const struct weigh *w)
-{
-    double left = exp(-creep_age_s(w) / CREEP_SLOW_S), most = fabs((double)w->creep.most_ug);
-    double seen = fabs((double)w->creep.taken_ug);
-
-    most = fmin(most * left, most - seen);
-    if (creep_age_s(w) > CREEP_FAST_S)
-        most = fmin(most, (seen + CREEP_SEEN_UG) * left / (1 - left));
-    return w->creep.most_ug < 0 ? -most : most;
-}
-
-/* How far the load may have crept since it was last found at the reference: at rest next to nothing, so a piece that
- * leaves is seen as ever; after a minute of hands on the shelf nearly all. Signed. */
-static int64_t crept_ug(const struct weigh *w, int64_t t_us)
-{
-    double dt_s = (double)(t_us - w->creep.seen_us) / NOREN_US_PER_S;
-    double constant_s = creep_age_s(w) > CREEP_FAST_S ? CREEP_SLOW_S : CREEP_FAST_S;
-
-    if (w->creep.most_ug != 0 && w->creep.dark)
-        return (int64_t)creep_left_ug(w);
-    if (w->creep.most_ug == 0 || dt_s <= 0)
-        return 0;
-    return (int64_t)(creep_left_ug(w) * (1 - exp(-dt_s / constant_s)));
-}
-
-/* The part of `off` that lies in the direction of the creep and is no more than that. */
-static int64_t of_creep(int64_t crept, int64_t off)
-{
-    if (crept == 0 || off == 0 || (crept > 0) != (off > 0))
-        return 0;
-    return magnitude(off) < magnitude(crept) ? off : crept;
-}
-
 static int64_t off_expected(const struct weigh *w, int64_t mass_mg)
 {
     return mass_mg - weigh_reference_mg(w) - w->bend_mg;
@@ -147,32 +100,13 @@ static int64_t off_expected(const struct weigh *w, int64_t mass_mg)
 /* A distance from what is expected, without what creep explains of it. */
 static int64_t without_creep(const struct weigh *w, int64_t off_mg)
 {
-    return off_mg - of_creep(crept_ug(w, w->bin_closed_us) / 1000, off_mg);
+    return off_mg - creep_of(creep_since_ug(&w->creep, w->bin_closed_us) / 1000, off_mg);
 }
 
 void weigh_change_reference(struct weigh *w, int64_t mass_mg)
 {
-    int64_t now_us = w->bin_closed_us, left_ug = (int64_t)creep_left_ug(w);
-
-    w->creep.most_ug = left_ug + (mass_mg - weigh_reference_mg(w)) * CREEP_PM;
-    w->creep.began_us = w->creep.seen_us = now_us;
-    w->creep.taken_ug = 0;
-    w->creep.dark = false;
+    creep_begin(&w->creep, w->bin_closed_us, mass_mg - weigh_reference_mg(w));
     weigh_set_reference(w, mass_mg, 0);
-}
-
-void weigh_restore_creep(struct weigh *w, int64_t most_mg, int64_t taken_mg, int64_t age_us)
-{
-    w->creep.most_ug = most_mg * 1000;
-    w->creep.taken_ug = taken_mg * 1000;
-    w->creep.began_us = 0;
-    w->creep.seen_us = age_us;
-    w->creep.dark = true;
-}
-
-int64_t weigh_creep_mg(const struct weigh *w)
-{
-    return (int64_t)creep_left_ug(w) / 1000;
 }
 
 int64_t weigh_reference_mg(const struct weigh *w)
@@ -463,7 +397,7 @@ static void look_for_rest(struct weigh *w, const struct window *win, int64_t uni
 static void track(struct weigh *w, int64_t unit_mg, int64_t t_us)
 {
     int64_t rate_ug_s = division(w) * 500, limit_ug = unit_mg * 400, step, most;
-    int64_t dt_us = t_us - w->tracked_us, crept = crept_ug(w, t_us), creep;
+    int64_t dt_us = t_us - w->tracked_us, crept = creep_since_ug(&w->creep, t_us), creep;
 
     w->tracked_us = t_us;
     if (unit_mg > 0 && rate_ug_s > unit_mg * 5 / 6) /* 0.05 units a minute */
@@ -475,22 +409,16 @@ static void track(struct weigh *w, int64_t unit_mg, int64_t t_us)
     if (step < -most - larger(-crept, 0))
         step = -most - larger(-crept, 0);
     creep = w->tracked_ug + step;
-    creep = (creep > 0) == (w->creep.most_ug > 0) ? of_creep(crept, creep)
-                                                  : of_creep(-w->creep.taken_ug, creep);
-    if (w->creep.dark) { /* as if no time had passed: too much is expected rather than too little */
-        w->creep.began_us += t_us - w->creep.seen_us;
-        w->creep.dark = false;
-    }
-    w->creep.seen_us = t_us;
+    creep = (creep > 0) == (w->creep.most_ug > 0) ? creep_of(crept, creep)
+                                                  : creep_of(-w->creep.taken_ug, creep);
+    creep_see(&w->creep, t_us);
     if (unit_mg > 0 && magnitude(w->tracked_ug + step - creep) > limit_ug) {
         w->drifted = true;
         return;
     }
     w->ref_ug += step;
     w->tracked_ug += step - creep;
-    w->creep.taken_ug += creep;
-    if (fabs(creep_left_ug(w)) < CREEP_OVER_UG)
-        w->creep.most_ug = w->creep.taken_ug = 0;
+    creep_take(&w->creep, creep);
 }
 
 /* A rack that was hit rings too fast for the slow bins. */

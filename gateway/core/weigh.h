@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/creep.h"
 #include "core/swing.h"
 
 /** Thinned samples that are kept: 25 ms apart or more, so at least 1.2 s. */
@@ -51,13 +52,7 @@ struct weigh {
     int64_t swing_us; /**< when it was looked at last */
     int64_t
         ref_ug; /**< reference in micrograms: tracking moves it by less than a milligram at a time */
-    struct {
-        int64_t most_ug;  /**< the most there may be of it, signed; 0: none is expected */
-        int64_t taken_ug; /**< so much of it was seen, and is no drift */
-        int64_t began_us;
-        int64_t seen_us; /**< when load and reference were last found to agree */
-        bool dark;       /**< nobody has looked since the start: nobody knows how long that was */
-    } creep;             /**< after the newest changes (reference shelf.md 3.6) */
+    struct creep creep;
     int64_t tracked_ug;  /**< how far tracking moved it since the last agreed count, signed */
     int64_t sigma_mg;    /**< learnt noise of thinned samples */
     int64_t level_mg;    /**< mean over the newest half second, or the middle of the swing */
@@ -86,11 +81,6 @@ void weigh_restart(struct weigh *w);
 void weigh_set_reference(struct weigh *w, int64_t mass_mg, int64_t tracked_mg);
 /** A change was agreed upon: `mass_mg` is the reference from now on, and the plate is expected to creep after it. */
 void weigh_change_reference(struct weigh *w, int64_t mass_mg);
-/** A plate was creeping when it was last stored, `age_us` after the change; for weigh_set_reference() of a row. How long
- * it went on in the dark is not known, so all that was left may have come. */
-void weigh_restore_creep(struct weigh *w, int64_t most_mg, int64_t taken_mg, int64_t age_us);
-/** The most that the plate may creep yet, signed: an absolute mass is that much less sure. 0: none is expected. */
-int64_t weigh_creep_mg(const struct weigh *w);
 int64_t weigh_reference_mg(const struct weigh *w);
 
 /** A count was agreed upon: drift tracking starts afresh from here. */

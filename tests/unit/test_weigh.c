@@ -168,7 +168,7 @@ static void creep_is_no_change(void **state)
         assert_int_equal(feed_light(&w, &world, &now_us, 900 * S), WEIGH_NOTHING);
         assert_false(w.drifted);
         assert_true(fabs((double)weigh_reference_mg(&w) - 2.004 * HEAVY - mg - crept_mg) < 2000);
-        assert_true(llabs(weigh_creep_mg(&w)) < 1500);
+        assert_true(llabs(creep_left_ug(&w.creep)) < 1500000);
     }
 }
 

@@ -246,6 +246,7 @@ static void correct_guess(const struct shelf_at *at, int64_t off_mg)
         off_mg < -SHELF_BEND_MG)
         return;
     p->bend_guessed = false;
+    p->still_mg = p->weigh.level_mg; /* what the guess was wrong by is no step of the load */
     weigh_set_reference(&p->weigh, p->weigh.level_mg, p->weigh.tracked_ug / 1000);
     shelf_mark_cells(at);
     shelf_save_plate(at);
@@ -272,6 +273,8 @@ void shelf_learn_bend(const struct shelf_at *at)
     if (!p->weigh.has_ref)
         return;
     if (range.high_mg < BEND_LEAST_MG) {
+        if (p->weigh.bend_mg != 0 && at->plan_plate->facings_n == 1)
+            p->still_known = false; /* what a hand did is no share of goods */
         p->weigh.bend_mg = 0;
         if (p->bend_guessed)
             correct_guess(at, off_mg);

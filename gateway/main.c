@@ -11,17 +11,14 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <link.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
-#include <unistd.h>
 
 #include "io/log.h"
 #include "io/metrics.h"
@@ -47,24 +44,6 @@ static void keep_recording(struct norend *d)
              d->record_file, strerror(-d->engine.record_error));
     (void)recorder_close(d->recorder);
     d->recorder = d->engine.recorder = NULL;
-}
-
-/* Code and constants of one object: what was mapped around pages that only starting needed, libcrypto's tables for
- * one, comes back from the file when it is needed again. A process that is locked in memory keeps it (EINVAL). */
-static int give_back_code(struct dl_phdr_info *object, size_t size, void *user)
-{
-    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-
-    (void)size, (void)user;
-    for (int i = 0; i < object->dlpi_phnum; i++) {
-        const ElfW(Phdr) *h = &object->dlpi_phdr[i];
-        uintptr_t from = (object->dlpi_addr + h->p_vaddr + page - 1) / page * page;
-        uintptr_t to = (object->dlpi_addr + h->p_vaddr + h->p_memsz) / page * page;
-
-        if (h->p_type == PT_LOAD && (h->p_flags & PF_W) == 0 && from < to)
-            (void)madvise((void *)from, to - from, MADV_DONTNEED);
-    }
-    return 0;
 }
 
 /* Lights and the store beacon. Returns when they want to be called next. */
@@ -111,7 +90,6 @@ static int64_t do_due(struct norend *d, int64_t now_us)
         command_minute(d, now_us);
         engine_emit(&d->engine, &health, now_us);
         (void)malloc_trim(0); /* what a burst left free among what is in use */
-        (void)dl_iterate_phdr(give_back_code, NULL);
         d->next_minute_us = now_us + MINUTE_US;
     }
     if (d->bus != NULL)

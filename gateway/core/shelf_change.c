@@ -387,6 +387,9 @@ void shelf_settle(const struct shelf_at *at)
 
     if (at->plate->tare_wanted || shelf_rests_bent(at, delta_mg))
         return;
+    /* Goods as light as what goods beside them do to the plate: nobody can tell which it was. */
+    if (count.verdict == COUNT_SURE && shelf_bent_by_goods(at, delta_mg))
+        count.verdict = COUNT_AMBIGUOUS;
     if (w->calm && at->now_us - w->calm_since_us < rest_us)
         rest_us = at->now_us - w->calm_since_us;
     if (count.verdict == COUNT_SURE && still &&
@@ -395,7 +398,7 @@ void shelf_settle(const struct shelf_at *at)
         settle_count(at, &count, delta_mg);
     } else if (count.verdict == COUNT_UNKNOWN && still && settle_together(at, delta_mg))
         return;
-    else if (count.verdict != COUNT_SURE && w->calm && shelf_bent_by_goods(at, delta_mg))
+    else if (count.verdict == COUNT_UNKNOWN && w->calm && shelf_bent_by_goods(at, delta_mg))
         take_bend(at, delta_mg);
     else if ((count.verdict == COUNT_UNKNOWN || count.other_pm >= OTHER_SURE_PM) && still &&
              rest_us >= ODD_US && shelf_settle_stray(at, delta_mg))

@@ -221,7 +221,7 @@ bool shelf_bent_by_goods(const struct shelf_at *at, int64_t step_mg)
     if (goods_mg == 0)
         return false;
     if (at->plate->weigh.away) /* as much as goods: only what this plate has shown before */
-        return size_mg <= 2 * known_share_mg(at);
+        return size_mg <= known_share_mg(at);
     return size_mg <= goods_mg / BEND_SHARE;
 }
 
@@ -233,7 +233,7 @@ bool shelf_learn_share(const struct shelf_at *at, int64_t step_mg)
     int32_t seen_pm = plain ? (int32_t)(size_mg * 1000 / goods_mg) : 0;
     int32_t *bent_pm = &at->plate->bent_pm;
 
-    *bent_pm = seen_pm > *bent_pm ? seen_pm : *bent_pm - (*bent_pm - seen_pm) / 32;
+    *bent_pm += (seen_pm - *bent_pm) / (seen_pm > *bent_pm ? 2 : 32);
     return plain;
 }
 

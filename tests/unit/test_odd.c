@@ -109,7 +109,8 @@ static void goods_that_leave_bend_the_plate_beside_them_and_are_no_change_there(
 
     feed_bent(r, t_us += 15 * S, 4, 19); /* a can goes all the same */
     assert_int_equal(books(r, 1, 0), 19);
-    feed_bent(r, t_us + 15 * S, 10, 19); /* and all of the bend comes back at once */
+    feed_bent(r, t_us += 15 * S, 7, 19); /* and the bend comes back, by three packs at once */
+    feed_bent(r, t_us + 15 * S, 10, 19);
     assert_int_equal(books(r, 0, 0), 10);
     assert_int_equal(books(r, 1, 0), 19);
     assert_int_equal(rig_kind_count(r, 0, EVENT_SHELF_UNKNOWN), 0);

@@ -225,15 +225,15 @@ bool shelf_bent_by_goods(const struct shelf_at *at, int64_t step_mg)
     return size_mg <= goods_mg / BEND_SHARE;
 }
 
-/* The largest share counts, and fades: two neighbours may pull to different sides. */
+/* A larger share than known is believed by half each time. It does not fade, as frames do not stiffen: two neighbours
+ * that pull to different sides look like no bend at all. */
 bool shelf_learn_share(const struct shelf_at *at, int64_t step_mg)
 {
     int64_t size_mg = step_mg < 0 ? -step_mg : step_mg, goods_mg = goods_beside_mg(at);
     bool plain = goods_mg > 0 && size_mg > 3 * at->plate->weigh.sigma_mg;
-    int32_t seen_pm = plain ? (int32_t)(size_mg * 1000 / goods_mg) : 0;
-    int32_t *bent_pm = &at->plate->bent_pm;
+    int32_t more_pm = (plain ? (int32_t)(size_mg * 1000 / goods_mg) : 0) - at->plate->bent_pm;
 
-    *bent_pm += (seen_pm - *bent_pm) / (seen_pm > *bent_pm ? 2 : 32);
+    at->plate->bent_pm += more_pm > 0 ? (more_pm + 1) / 2 : 0;
     return plain;
 }
 
